@@ -1,0 +1,1 @@
+"""The demo: a primary and two satellites with real-looking stock."""

@@ -1,0 +1,253 @@
+"""What primary and satellite say to each other, as values. How they become bytes is the wire's business.
+
+Every message is a msgspec struct: MessagePack by default, JSON on request. Unknown fields are ignored, so that a newer
+end can say more; a field that is left out has its default, so that an older end can say less.
+"""
+
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from msyncd.model import START, Cursor
+
+PROTOCOL_VERSION = 1
+"""Both ends must speak the same."""
+
+SpokenRow = tuple[Any, ...]
+"""A model.Row on the wire."""
+
+
+class SpokenType(msgspec.Struct, frozen=True):
+    """A record type as one end speaks it: its columns, and why it is stopped there, if it is."""
+
+    name: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    stopped: str | None = None
+    rows: bool = False
+    """Whether the table held any row that the site is not itself the source of (asked when joining)."""
+
+
+class SpokenStore(msgspec.Struct, frozen=True, array_like=True):
+    """A store fact on the wire."""
+
+    store: str
+    code: str
+    active_site: int | None
+    epoch: int
+    name: Any = None
+
+
+class SpokenSite(msgspec.Struct, frozen=True):
+    """A site on the wire."""
+
+    sync_id: int
+    name: str
+    active_stores: tuple[str, ...] = ()
+    copies_of: tuple[str, ...] | Literal["all"] = ()
+
+
+class Hello(msgspec.Struct, frozen=True):
+    """Who I am, what I speak, what I believe."""
+
+    protocol: int
+    version: str
+    sync_id: int
+    name: str
+    database_id: str
+    generation: int
+    installation_id: str
+    record_types: tuple[SpokenType, ...]
+    facts_number: int = 0
+    active_stores: tuple[str, ...] | None = None
+    copies_of: tuple[str, ...] | Literal["all"] | None = None
+    public_key: str = ""
+    heard: int = 0
+    now: str = ""
+    probe: bool = False
+    """True for *check connection*: nothing is registered, no token is given."""
+
+
+class Welcome(msgspec.Struct, frozen=True):
+    """The primary's answer to hello. `problems`: what one of the two ends has to correct, in words."""
+
+    protocol: int
+    version: str
+    token: str
+    token_seconds: float
+    site: SpokenSite
+    primary_name: str
+    database_id: str
+    generation: int
+    record_types: tuple[SpokenType, ...]
+    facts_number: int
+    stores: tuple[SpokenStore, ...]
+    sites: tuple[SpokenSite, ...]
+    pushed: Cursor
+    pushed_mark: str
+    joined: bool
+    problems: tuple[str, ...] = ()
+    refusals: tuple["SpokenRefusal", ...] = ()
+    now: str = ""
+
+
+class TypeChanges(msgspec.Struct, frozen=True):
+    """The changes of one record type in a batch: rows in the order of `columns`, the key first.
+
+    `bases` and `versions` go with `rows` of a type that any site may edit: the version that a push is based on, the
+    version that a pull brings.
+    """
+
+    type: str
+    columns: tuple[str, ...]
+    rows: list[SpokenRow] = []
+    deletes: list[SpokenRow] = []
+    delete_stores: list[str | None] = []
+    leaves: list[SpokenRow] = []
+    bases: list[int] | None = None
+    versions: list[int] | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.deletes) + len(self.leaves)
+
+
+class Batch(msgspec.Struct, frozen=True, rename={"after": "from", "upto": "to"}):
+    """Changes of consistent order with their records, applied as one transaction.
+
+    `after` and `upto` are cursors of the sender's change log; `part` of `parts` for a batch too large for one message.
+    """
+
+    after: Cursor
+    upto: Cursor
+    mark: str
+    types: tuple[TypeChanges, ...] = ()
+    facts_number: int = 0
+    epochs: dict[str, int] = {}
+    part: int = 1
+    parts: int = 1
+    more: bool = False
+    """Whether the sender's log goes on beyond this batch."""
+
+    def __len__(self) -> int:
+        return sum(len(one) for one in self.types)
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """A piece of a fill: every record in the site's audience with `after` < key <= `upto` of one root record type.
+
+    Its lines come with it. What the site holds in that range beyond the piece leaves. `upto` None: to the end.
+    """
+
+    fill: int
+    type: str
+    after: SpokenRow | None
+    upto: SpokenRow | None
+    types: tuple[TypeChanges, ...] = ()
+    stores: tuple[str, ...] | None = None
+    digests: bool = False
+    done: int = 0
+    of: int = 0
+
+
+class SpokenRefusal(msgspec.Struct, frozen=True):
+    """A refusal as the site is told it. `number` is what the site confirms to have heard."""
+
+    number: int
+    type: str
+    key: SpokenRow
+    reason: str
+    plugin: str
+    may_edit: bool
+
+
+class Push(msgspec.Struct, frozen=True):
+    """A batch of the satellite's own changes."""
+
+    batch: Batch
+    heard: int = 0
+
+
+class PushReply(msgspec.Struct, frozen=True):
+    """The receipt: applied up to here. `needs` names records that the batch must take in before it can be applied."""
+
+    applied: bool
+    cursor: Cursor
+    mark: str
+    refusals: tuple[SpokenRefusal, ...] = ()
+    needs: tuple[tuple[str, SpokenRow], ...] = ()
+    waiting: int = 0
+    seconds: float = 0.0
+    facts_number: int = 0
+    wanted: tuple[str, ...] = ()
+    """Stores of which the primary asks this site for a fill."""
+
+
+class Pull(msgspec.Struct, frozen=True):
+    """The satellite's place in the primary's log, and how much it wants. `fill` is its place in a running fill."""
+
+    cursor: Cursor
+    mark: str
+    records: int
+    bytes: int
+    facts_number: int
+    heard: int = 0
+    fill: tuple[int, str, SpokenRow | None] | None = None
+    include: tuple[tuple[str, SpokenRow], ...] = ()
+    digests: bool = False
+    seconds: float = 0.0
+
+
+class PullReply(msgspec.Struct, frozen=True):
+    """The next batch, or the next piece of a fill. `level`: nothing more is owed to the site."""
+
+    batch: Batch | None = None
+    piece: Piece | None = None
+    cursor: Cursor = START
+    level: bool = True
+    to_receive: int | None = None
+    refusals: tuple[SpokenRefusal, ...] = ()
+    facts_number: int = 0
+    wanted: tuple[str, ...] = ()
+
+
+class Waiting(msgspec.Struct, frozen=True, rename={"facts_number": "facts"}):
+    """A request that waits until there is something beyond the cursor, or `seconds` are over."""
+
+    cursor: Cursor
+    facts_number: int
+    seconds: float = 30.0
+
+
+class WaitReply(msgspec.Struct, frozen=True):
+    """Whether there is something for the site."""
+
+    news: bool
+
+
+class Complaint(msgspec.Struct, frozen=True):
+    """Why a request was not answered: `kind` for programs, `what` and `hint` for people."""
+
+    kind: Literal[
+        "login", "clone", "restored", "protocol", "facts", "busy", "invalid", "too_large", "refused", "not_found"
+    ]
+    what: str
+    hint: str = ""
+    retry_after: float | None = None
+
+
+class Peer(Protocol):
+    """The primary as its satellite sees it. Every method may raise PeerUnreachable, PeerRefused, FactsChanged, TryLater."""
+
+    def hello(self, hello: Hello) -> Welcome: ...
+    def push(self, push: Push) -> PushReply: ...
+    def pull(self, pull: Pull) -> PullReply: ...
+    def wait(self, waiting: Waiting) -> WaitReply: ...
+
+
+class Answers(Protocol):
+    """The primary's side of the same: what the server asks when a satellite calls. `site` is who logged in."""
+
+    def hello(self, hello: Hello) -> Welcome: ...
+    def push(self, site: int, push: Push) -> PushReply: ...
+    def pull(self, site: int, pull: Pull) -> PullReply: ...
+    def wait(self, site: int, waiting: Waiting) -> WaitReply: ...

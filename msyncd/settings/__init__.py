@@ -1,0 +1,1 @@
+"""The settings that an admin writes in YAML: read, validated with places, frozen."""
