@@ -231,10 +231,11 @@ class Change:
 class Changes(Sequence[Change]):
     """Changes of one record type, held by column; a Change is made only when one is indexed.
 
-    All lists have the same length and order. `rows[i]` is None for a delete.
+    All lists have the same length and order. `rows[i]` is None for a delete. `routes[i]` is the value of the column
+    that also_sent_to names, as it was captured (a delete has one too); None where the record type has no such column.
     """
 
-    __slots__ = ("keys", "operations", "origins", "record_type", "rows", "stores", "stores_before")
+    __slots__ = ("keys", "operations", "origins", "record_type", "routes", "rows", "stores", "stores_before")
 
     def __init__(
         self,
@@ -246,6 +247,7 @@ class Changes(Sequence[Change]):
         stores: Sequence[str | None] | None = None,
         stores_before: Sequence[str | None] | None = None,
         origins: Sequence[int] | None = None,
+        routes: Sequence[Value] | None = None,
     ) -> None:
         self.record_type = record_type
         self.keys = keys
@@ -256,6 +258,7 @@ class Changes(Sequence[Change]):
         self.stores: Sequence[str | None] = stores if stores is not None else [None] * len(keys)
         self.stores_before: Sequence[str | None] = stores_before if stores_before is not None else [None] * len(keys)
         self.origins: Sequence[int] = origins if origins is not None else [0] * len(keys)
+        self.routes: Sequence[Value] = routes if routes is not None else [None] * len(keys)
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -305,6 +308,7 @@ class Changes(Sequence[Change]):
             stores=[self.stores[i] for i in at],
             stores_before=[self.stores_before[i] for i in at],
             origins=[self.origins[i] for i in at],
+            routes=[self.routes[i] for i in at],
         )
 
 
