@@ -28,7 +28,7 @@ from msyncd.commands.demo.invoices import (
     DRAFT,
     FINALISED,
     SUPPLIER_INVOICE,
-    OutOfStock,
+    OutOfStockError,
     Stock,
     add_header,
     add_line,
@@ -40,8 +40,8 @@ from msyncd.commands.demo.stocktake import stocktake
 
 __all__ = [
     "Clock",
-    "NotADraft",
-    "OutOfStock",
+    "NotADraftError",
+    "OutOfStockError",
     "create_central_data",
     "delete_draft",
     "edit_item",
@@ -57,10 +57,10 @@ __all__ = [
     "transfer",
 ]
 
-_SHELVES = ("A1", "A2", "B1", "B2", "COLD")
+_SHELVES = ("A1", "A2", "B1", "B2")
 
 
-class NotADraft(ValueError):
+class NotADraftError(ValueError):
     """Only a draft can be finalised or deleted."""
 
 
@@ -70,10 +70,11 @@ def open_store(connection: sqlite3.Connection, store: str, *, random: Random, cl
         place, now = store_key(connection, store), clock()
         types = dict(connection.execute("SELECT description, ID FROM location_type").fetchall())
         for shelf in _SHELVES:
-            location = new_id(random)
-            kind = types.get("Refrigerator" if shelf == "COLD" else "Room temperature")
-            insert(connection, "location", ID=location, store_ID=place, code=shelf, type_ID=kind)
-        insert(connection, "sensor", ID=new_id(random), storeID=place, location_ID=location, name=f"{store} cold room")
+            warm = types["Room temperature"]
+            insert(connection, "location", ID=new_id(random), store_ID=place, code=shelf, type_ID=warm)
+        cold = new_id(random)
+        insert(connection, "location", ID=cold, store_ID=place, code="COLD", type_ID=types["Refrigerator"])
+        insert(connection, "sensor", ID=new_id(random), storeID=place, location_ID=cold, name=f"{store} cold room")
         entry = {"type": "store", "record_ID": place, "event": "opened", "log_date": day(now), "log_time": 0}
         insert(connection, "activity_log", ID=new_id(random), store_ID=place, **entry)
 
@@ -111,7 +112,7 @@ def issue_goods(
 ) -> str:
     """Issue goods to a customer (by its code, else any): a finalised invoice, never more than there is. Gives its key.
 
-    Raises OutOfStock if the store has nothing available.
+    Raises OutOfStockError if the store has nothing available.
     """
     with transaction(connection):
         place = store_key(connection, store)
@@ -126,7 +127,7 @@ def transfer(
 ) -> str:
     """Draft an invoice to another store: the goods are set aside until `finalise` sends them. Gives its key.
 
-    Raises OutOfStock if the store has nothing available.
+    Raises OutOfStockError if the store has nothing available.
     """
     with transaction(connection):
         place = store_key(connection, store)
@@ -259,12 +260,12 @@ def _put_on_shelf(connection: sqlite3.Connection, transact: str, *, random: Rand
     store, name = connection.execute("SELECT store_ID, name_ID FROM transact WHERE ID = ?", (transact,)).fetchone()
     shelf = some_key(connection, "SELECT ID FROM location WHERE store_ID = ? ORDER BY code", store, random=random)
     arrived = connection.execute(
-        """SELECT ID, quantity, item_ID, item_name, batch, expiry_date, pack_size, cost_price, sell_price
+        """SELECT ID, quantity, item_ID, item_name, batch, expiry_date, pack_size, cost_price, sell_price, ?
         FROM trans_line WHERE transaction_ID = ? AND item_line_ID IS NULL ORDER BY line_number""",
-        (transact,),
+        (shelf, transact),
     ).fetchall()
     for line, quantity, *stock in arrived:
-        on_shelf = add_stock(connection, store, name, Stock(*stock, location=shelf), quantity, random=random)
+        on_shelf = add_stock(connection, store, name, Stock(*stock), quantity, random=random)
         connection.execute(
             "UPDATE trans_line SET item_line_ID = ?, location_ID = ? WHERE ID = ?", (on_shelf, shelf, line)
         )
@@ -273,7 +274,7 @@ def _put_on_shelf(connection: sqlite3.Connection, transact: str, *, random: Rand
 def _expect_draft(connection: sqlite3.Connection, transact: str) -> None:
     found = connection.execute("SELECT status FROM transact WHERE ID = ?", (transact,)).fetchone()
     if found is None or found[0] != DRAFT:
-        raise NotADraft(f"transaction {transact} is not a draft")
+        raise NotADraftError(f"transaction {transact} is not a draft")
 
 
 def _kind(connection: sqlite3.Connection, transact: str) -> str:

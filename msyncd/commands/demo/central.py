@@ -1,4 +1,4 @@
-"""What the primary's people enter before anything moves: items, names, stores, lists, and what each store sees of them."""
+"""What is entered on the primary before anything moves: items, names, stores, lists, and what each store sees."""
 
 import sqlite3
 from collections.abc import Sequence

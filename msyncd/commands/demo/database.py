@@ -12,7 +12,7 @@ Clock = Callable[[], datetime]
 
 
 def sample_file(name: str) -> Path:
-    """A file of the sample record types, such as `msupply.sql`: from the installed wheel, or from the source checkout."""
+    """A file of the sample record types, such as `msupply.sql`: from the installed wheel, or the source checkout."""
     package = Path(__file__).resolve().parents[2]
     places = (package / "_config" / "record_types", package.parent / "config" / "record_types")
     for place in places:

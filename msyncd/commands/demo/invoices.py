@@ -14,7 +14,7 @@ DRAFT: Final = "nw"
 FINALISED: Final = "fn"
 
 
-class OutOfStock(LookupError):
+class OutOfStockError(LookupError):
     """The store has nothing left that a draft has not spoken for."""
 
 
@@ -34,8 +34,9 @@ class Stock:
     available: float = 0
 
 
-_STOCK_COLUMNS: Final = """item_line.item_ID, item.item_name, item_line.batch, item_line.expiry_date, item_line.pack_size,
-    item_line.cost_price, item_line.sell_price, item_line.location_ID, item_line.ID, item_line.available"""
+_STOCK_COLUMNS: Final = """item_line.item_ID, item.item_name, item_line.batch, item_line.expiry_date,
+    item_line.pack_size, item_line.cost_price, item_line.sell_price, item_line.location_ID,
+    item_line.ID, item_line.available"""
 
 
 def add_header(
@@ -58,7 +59,12 @@ def add_header(
     insert(
         connection,
         "transact",
-        **{"ID": key, "name_ID": name, "store_ID": store, "type": kind, "status": status, "invoice_num": last + 1},
+        ID=key,
+        name_ID=name,
+        store_ID=store,
+        type=kind,
+        status=status,
+        invoice_num=last + 1,
         entry_date=day(now),
         entry_time=second_of_day(now),
         **dates,
@@ -70,7 +76,7 @@ def add_header(
 def add_line(
     connection: sqlite3.Connection, transact: str, number: int, stock: Stock, quantity: float, *, random: Random
 ) -> str:
-    """Add a line to an invoice and its worth to the invoice's total; the stock itself is the caller's. Gives its key."""
+    """Add a line to an invoice, and its worth to the total; the stock itself is the caller's. Gives the line's key."""
     key = new_id(random)
     (kind,) = connection.execute("SELECT type FROM transact WHERE ID = ?", (transact,)).fetchone()
     goes_in = kind == SUPPLIER_INVOICE
@@ -126,12 +132,13 @@ def some_stock(connection: sqlite3.Connection, store: str, count: int, *, random
     # A random place in the order of the keys and on from there, around the end: no count and no scan of a large table.
     # The + keeps SQLite from sorting all of the store's stock for it.
     query = f"""SELECT {_STOCK_COLUMNS} FROM item_line JOIN item ON item.ID = item_line.item_ID
-        WHERE +item_line.store_ID = ? AND item_line.available >= 1 AND item_line.ID {{}} ? ORDER BY item_line.ID LIMIT ?"""
+        WHERE +item_line.store_ID = ? AND item_line.available >= 1 AND item_line.ID {{}} ?
+        ORDER BY item_line.ID LIMIT ?"""
     start = new_id(random)
     found = connection.execute(query.format(">="), (store, start, count)).fetchall()
     found += connection.execute(query.format("<"), (store, start, count - len(found))).fetchall()
     if not found:
-        raise OutOfStock(f"store {store} has no stock available")
+        raise OutOfStockError(f"store {store} has no stock available")
     return [Stock(*row) for row in found]
 
 

@@ -27,7 +27,7 @@ def stocktake(connection: sqlite3.Connection, store: str, *, random: Random, clo
     """Count up to `lines` batches of the store (by its code) and finalise the differences; gives the stocktake's key.
 
     What was found too much is added by a supplier invoice and what is missing taken by a supplier credit, both in the
-    name of inventory adjustments. Raises OutOfStock if there is nothing to count.
+    name of inventory adjustments. Raises OutOfStockError if there is nothing to count.
     """
     with transaction(connection):
         place = store_key(connection, store)
