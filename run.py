@@ -99,6 +99,8 @@ def say(text: str, end: str = "\n") -> None:
 def one_at_a_time(root: Path) -> Iterator[None]:
     """Hold this file's lock: two calls in one checkout would install over each other. A killed holder frees it."""
     with (root / "run.py").open("rb") as file:
+        # An installer that outlives a killed run.py goes on holding it, so that nobody clears .venv under its hands.
+        os.set_inheritable(file.fileno(), True)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -167,6 +169,7 @@ def step(command: Sequence[str], what: str, root: Path) -> None:
         command,
         cwd=root,
         env=environment,
+        close_fds=False,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
