@@ -10,11 +10,15 @@ from msyncd.model import AlsoSentTo, ApplicationTriggers, EditedOn, SentTo, Thro
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A password as it was written: inline, in a file, or as a hash. Never shown; read only when somebody logs in."""
+    """A password as it was written: inline, in a file, or as a hash. Never shown; read only when somebody logs in.
+
+    `missing` is the variable of the environment that it needs and that is not set.
+    """
 
     value: str | None = field(default=None, repr=False)
     file: Path | None = None
     hash: str | None = field(default=None, repr=False)
+    missing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,10 @@ class StoresTable:
 
 @dataclass(frozen=True, slots=True)
 class DeclaredType:
-    """One entry of `record_types`, before the database has been looked at."""
+    """One entry of `record_types`, before the database has been looked at.
+
+    `place` is that of its name, `places` those of its values by dotted path: `table`, `columns.exclude.0`.
+    """
 
     name: str
     table: str
@@ -100,16 +107,21 @@ class DeclaredType:
     guard: bool
     application_triggers: ApplicationTriggers | None
     place: Place
+    places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class PluginEntry:
-    """One entry of `plugins`: an installed plugin's name or module, a file ending in .py, or a folder ending in /."""
+    """One entry of `plugins`: an installed plugin's name or module, a file ending in .py, or a folder ending in /.
+
+    `place` is that of the module, `places` those of its settings by dotted path; the settings as a whole are at "".
+    """
 
     module: str
     settings: Mapping[str, Any]
     base: Path
     place: Place
+    places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +134,10 @@ class LogSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The whole configuration in force, as one value. `digest` is of every file that it was read from."""
+    """The whole configuration in force, as one value. `digest` is of every file that it was read from.
+
+    `places` are those of the values of the main file by dotted path: `this_site.name`, `sync_with.0.active_stores.1`.
+    """
 
     file: Path
     files: tuple[Path, ...]

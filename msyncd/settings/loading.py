@@ -1,0 +1,36 @@
+"""`load`: from the path of a YAML file to validated, frozen settings, or to every problem at once."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from msyncd.errors import ConfigurationInvalid, Problem
+from msyncd.settings.build import build
+from msyncd.settings.check_record_types import check_record_types
+from msyncd.settings.check_sites import check_sites
+from msyncd.settings.check_trust import check_trust
+from msyncd.settings.sources import read_all
+from msyncd.settings.validate import Findings
+from msyncd.settings.values import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration that can be used, and what is still worth saying about it."""
+
+    settings: Settings
+    warnings: tuple[Problem, ...] = ()
+
+
+def load(path: Path, *, environment: Mapping[str, str] = os.environ) -> Loaded:
+    """Reads a configuration whole. Raises ConfigurationInvalid with all problems, sorted by place."""
+    findings = Findings()
+    sources = read_all(Path(path), environment, findings)
+    if sources.main is not None:
+        check_sites(sources.main, findings)
+        check_trust(sources.main, sources, findings)
+        check_record_types(sources, findings)
+    if findings.errors:
+        raise ConfigurationInvalid(findings.sorted())
+    return Loaded(build(sources), findings.sorted())
