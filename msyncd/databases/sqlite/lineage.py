@@ -1,0 +1,126 @@
+"""Where the store and the routing value of a row are found: in its own columns, or in those of its ancestors.
+
+Everything here is SQL text about one row, named by an alias: NEW, OLD, or that of a table in a FROM clause.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from msyncd.databases.sqlite.names import quoted
+from msyncd.errors import RecordTypeStopped
+from msyncd.model import RecordType, Table
+
+
+@dataclass(frozen=True, slots=True)
+class CapturedType:
+    """A record type with its number in the change log and its table as the database describes it."""
+
+    id: int
+    record_type: RecordType
+    table: Table
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """A captured type with its ancestors, the parent first, and with the lineages of the types that are through it."""
+
+    captured: CapturedType
+    ancestors: tuple[CapturedType, ...] = ()
+    children: tuple["Lineage", ...] = ()
+
+    @property
+    def id(self) -> int:
+        """The type's number in the change log."""
+        return self.captured.id
+
+    @property
+    def record_type(self) -> RecordType:
+        """The record type itself."""
+        return self.captured.record_type
+
+    @property
+    def root(self) -> RecordType:
+        """The record type whose own column names the store; the type itself if it is through no other."""
+        return self.ancestors[-1].record_type if self.ancestors else self.record_type
+
+    @property
+    def table(self) -> str:
+        """The table's name, quoted."""
+        return quoted(self.record_type.table)
+
+    def parent(self, alias: str) -> str:
+        """The key of the row's parent, NULL for a type that is through no other."""
+        through = self.record_type.through
+        return f"{alias}.{quoted(through.column)}" if through else "NULL"
+
+    def store(self, alias: str) -> str:
+        """The row's store as text; NULL where it has none, or where an ancestor is missing."""
+        column = self.root.store_column
+        if column is None:
+            return "NULL"
+        return self._looked_up(alias, f"CAST({self._root(alias)}.{quoted(column)} AS TEXT)")
+
+    def route(self, alias: str) -> str:
+        """The row's routing value: the root ancestor's, else its own; NULL if neither declares one."""
+        if self.root.also_sent_to is not None:
+            return self._looked_up(alias, f"{self._root(alias)}.{quoted(self.root.also_sent_to.column)}")
+        own = self.record_type.also_sent_to
+        return f"{alias}.{quoted(own.column)}" if own else "NULL"
+
+    def placing_columns(self) -> list[str]:
+        """The row's own columns that decide its store, its routing value and its parent."""
+        through, also = self.record_type.through, self.record_type.also_sent_to
+        columns = [through.column if through else self.record_type.store_column, also.column if also else None]
+        return list(dict.fromkeys(column for column in columns if column is not None))
+
+    def chain(self, alias: str) -> tuple[list[str], list[str], str]:
+        """The ancestors' tables and the conditions that join them to the row, and the alias of the root's row."""
+        tables, conditions, below, through = [], [], alias, self.record_type.through
+        for depth, ancestor in enumerate(self.ancestors, 1):
+            above = f"p{depth}"
+            tables.append(f"{quoted(ancestor.record_type.table)} AS {above}")
+            # the parent's column stands left: its affinity and collation decide, as in a foreign key
+            column = through.column if through else ""
+            conditions.append(f"{above}.{quoted(ancestor.record_type.key[0])} = {below}.{quoted(column)}")
+            below, through = above, ancestor.record_type.through
+        return tables, conditions, below
+
+    def _root(self, alias: str) -> str:
+        return f"p{len(self.ancestors)}" if self.ancestors else alias
+
+    def _looked_up(self, alias: str, value: str) -> str:
+        if not self.ancestors:
+            return value
+        tables, conditions, _ = self.chain(alias)
+        return f"(SELECT {value} FROM {', '.join(tables)} WHERE {' AND '.join(conditions)})"
+
+
+def lineages(types: Sequence[CapturedType]) -> Iterator[Lineage]:
+    """The lineage of every type, in their order.
+
+    Raises RecordTypeStopped for a type whose parent is not among them, has a composite key, or is its own ancestor.
+    """
+    by_name = {captured.record_type.name: captured for captured in types}
+    ancestors = {name: _ancestors(captured, by_name) for name, captured in by_name.items()}
+
+    def lineage(captured: CapturedType) -> Lineage:
+        name = captured.record_type.name
+        through = [one for one in types if one.record_type.through and one.record_type.through.parent == name]
+        return Lineage(captured, ancestors[name], tuple(map(lineage, through)))
+
+    return map(lineage, types)
+
+
+def _ancestors(captured: CapturedType, by_name: Mapping[str, CapturedType]) -> tuple[CapturedType, ...]:
+    found: list[CapturedType] = []
+    current = captured.record_type
+    while (through := current.through) is not None:
+        parent = by_name.get(through.parent)
+        if parent is None or len(parent.record_type.key) != 1 or parent in found or parent is captured:
+            raise RecordTypeStopped(
+                f"the store of {captured.record_type.name} cannot be found through {through.parent}",
+                hint="it must be a record type that syncs, with one key column, and not be through itself",
+            )
+        found.append(parent)
+        current = parent.record_type
+    return tuple(found)

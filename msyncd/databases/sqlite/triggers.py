@@ -1,0 +1,276 @@
+"""The triggers that write the change log and that refuse what this site may not edit, as SQL text.
+
+Nothing here touches a database. The texts are deterministic and begin as sqlite_master keeps them, so that what stands
+there can be compared with what should stand there.
+
+Every trigger is silent while the applier writes its record type. The logged operation is a hint (P1): what matters is
+that each record that may have changed has an entry, with every store and routing value that it had (P4).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from msyncd.databases.sqlite import guard
+from msyncd.databases.sqlite.lineage import CapturedType, Lineage, lineages
+from msyncd.databases.sqlite.names import quoted
+from msyncd.model import Facts
+
+__all__ = ["LEDGER_DDL_FOR_CAPTURE", "CapturedType", "Statement", "capture_statements", "capture_tables", "guard_words"]
+
+WRITE, DELETE = 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A view or trigger by its name, and the text that creates it."""
+
+    name: str
+    sql: str
+
+
+def capture_tables(key_columns: int = 2) -> tuple[str, ...]:
+    """The tables that the triggers write and read, for keys of up to `key_columns` columns (never less than 2)."""
+    keys = ", ".join(f"key{i}" for i in range(1, max(key_columns, 2) + 1))
+    return (
+        # AUTOINCREMENT: a number is never used again, also not after the log was emptied (P2)
+        (
+            "CREATE TABLE msyncd_change_log (seq INTEGER PRIMARY KEY AUTOINCREMENT, type INTEGER NOT NULL,"
+            " operation INTEGER NOT NULL, origin INTEGER NOT NULL, store, store_before, route, route_before,"
+            f" only_site INTEGER, parent, {keys})"
+        ),
+        "CREATE TABLE msyncd_applying (type INTEGER, origin INTEGER NOT NULL)",
+        f"CREATE TABLE msyncd_incoming (type INTEGER NOT NULL, {keys}, PRIMARY KEY (type, {keys}))",
+        (
+            "CREATE TABLE msyncd_store (store TEXT PRIMARY KEY, code TEXT, active_site INTEGER, epoch INTEGER NOT NULL,"
+            " name) WITHOUT ROWID"
+        ),
+    )
+
+
+LEDGER_DDL_FOR_CAPTURE: tuple[str, ...] = capture_tables()
+"""The tables that the triggers write and read, for keys of one or two columns."""
+
+
+def guard_words(facts: Facts, site: int) -> Statement:
+    """The one trigger that knows the words of every refusal about a store; made anew when the facts change."""
+    return Statement(guard.WORDS, guard.words(facts, site))
+
+
+def capture_statements(
+    site: int, types: Sequence[CapturedType], facts: Facts, *, application_triggers: bool
+) -> list[Statement]:
+    """Every view and trigger that captures and guards these record types on this site, in the order of creation.
+
+    `application_triggers` says that the application's own triggers may fire while the applier writes: then only the
+    records of msyncd_incoming pass silently, not the whole record type. Raises RecordTypeStopped where a parent cannot
+    be found.
+    """
+    statements = [Statement(guard.VIEW, guard.VIEW_SQL), guard_words(facts, site)]
+    for lineage in lineages(types):
+        statements += _Triggers(lineage, site, application_triggers).statements()
+    return statements
+
+
+@dataclass(frozen=True, slots=True)
+class _Triggers:
+    """The triggers of one record type on one site."""
+
+    lineage: Lineage
+    site: int
+    application_triggers: bool
+
+    def statements(self) -> Iterator[Statement]:
+        refused = guard.refuses_all(self.lineage, self.site)
+        if guard.guarded(self.lineage, self.site):
+            for event, aliases in (("INSERT", ["NEW"]), ("UPDATE", ["OLD", "NEW"]), ("DELETE", ["OLD"])):
+                when = guard.condition(self.lineage, self.site, aliases)
+                yield self._trigger("guard", "BEFORE", event, when, guard.refusals(self.lineage, self.site, aliases))
+        if not refused:  # else nothing but the applier ever passes the guard, and that is not logged
+            yield self._trigger("log", "AFTER", "INSERT", "", [self._entry(WRITE, "NEW")])
+            yield self._trigger("log", "AFTER", "UPDATE", "", self._updated())
+            # before, so that a parent's entry stands in the log before those of its cascades
+            yield self._trigger("log", "BEFORE", "DELETE", "", [self._entry(DELETE, "OLD")])
+        yield from self._replaced(only_update=refused)
+        if self.lineage.children and not refused:
+            changed = [*self.lineage.record_type.key, *self.lineage.placing_columns()]
+            yield self._trigger("family", "AFTER", "UPDATE", _differ(changed, "NEW", "OLD"), self._family("OLD", "1"))
+
+    def _trigger(self, purpose: str, time: str, event: str, when: str, body: list[str]) -> Statement:
+        name = f"msyncd_{self.lineage.id}_{purpose}_{event.lower()}"
+        conditions = [self._not_applying(event)]
+        if event == "UPDATE" and purpose in {"guard", "log"} and self.lineage.record_type.excludes_columns:
+            conditions.append(f"({self._travelling_changed()})")
+        if when:
+            conditions.append(f"({when})")
+        text = "".join(f"\n  {statement};" for statement in body)
+        return Statement(
+            name,
+            f"CREATE TRIGGER {quoted(name)} {time} {event} ON {self.lineage.table} FOR EACH ROW\n"
+            f"WHEN {' AND '.join(conditions)}\nBEGIN{text}\nEND",
+        )
+
+    def _not_applying(self, event: str) -> str:
+        """The applier is not writing this row just now."""
+        number = self.lineage.id
+        applying = f"EXISTS (SELECT 1 FROM msyncd_applying WHERE type = {number})"
+        if not self.application_triggers:
+            return f"NOT {applying}"
+        aliases = {"INSERT": ["NEW"], "UPDATE": ["NEW", "OLD"], "DELETE": ["OLD"]}[event]
+        incoming = [
+            f"EXISTS (SELECT 1 FROM msyncd_incoming AS i WHERE i.type = {number} AND "
+            + " AND ".join(f"i.key{i} = {alias}.{quoted(k)}" for i, k in enumerate(self.lineage.record_type.key, 1))
+            + ")"
+            for alias in aliases
+        ]
+        return f"NOT ({' AND '.join([applying, *incoming])})"
+
+    def _travelling_changed(self) -> str:
+        """A column that travels, or that says where the record belongs, holds another value or one of another type."""
+        record_type = self.lineage.record_type
+        columns = dict.fromkeys([*record_type.columns, *record_type.key, *self.lineage.placing_columns()])
+        return " OR ".join(
+            f"NEW.{name} COLLATE BINARY IS NOT OLD.{name} OR typeof(NEW.{name}) <> typeof(OLD.{name})"
+            for name in map(quoted, columns)
+        )
+
+    def _updated(self) -> list[str]:
+        """What an update logs: under another key or parent first the old one, then what stands now."""
+        key, through = self.lineage.record_type.key, self.lineage.record_type.through
+        rekeyed = _differ(key, "NEW", "OLD")
+        apart = _differ([*key, through.column], "NEW", "OLD") if through else rekeyed
+        first = self._entry(f"CASE WHEN {rekeyed} THEN {DELETE} ELSE {WRITE} END", "OLD", where=apart)
+        return [first, self._entry(WRITE, "NEW", before="OLD")]
+
+    def _entry(self, operation: int | str, alias: str, *, before: str = "", where: str = "", source: str = "") -> str:
+        """A statement that logs the row of an alias, with what another alias held before where that differs."""
+        lineage = self.lineage
+        values = _Values(lineage, operation, self.site)
+        values.add("store", lineage.store(alias))
+        values.add("route", lineage.route(alias))
+        if before:
+            for column, expression in (("store_before", lineage.store), ("route_before", lineage.route)):
+                values.add_changed(column, expression(alias), expression(before))
+        return values.statement(alias, source, where)
+
+    def _family(self, before: str, where: str) -> list[str]:
+        """Statements that log every record through NEW, as its store or routing value was another before (P10)."""
+        return list(_descendants(self.lineage, self.site, before, where))
+
+    def _replaced(self, *, only_update: bool) -> Iterator[Statement]:
+        """REPLACE removes rows without a delete trigger: those under NEW's key and unique values are looked up (P5)."""
+        key = self.lineage.record_type.key
+        other = _unique_sets(self.lineage)
+        if only_update:  # the guard stops every update but that of excluded columns alone
+            other = [columns for columns in other if not set(columns) <= set(self.lineage.record_type.columns)]
+        placed = bool(self.lineage.placing_columns()) and not only_update
+        if not only_update and (other or placed):
+            found = [_stands(self.lineage, columns) for columns in ([key] if placed else []) + other]
+            yield self._trigger("replace", "BEFORE", "INSERT", " OR ".join(found), self._replaced_body("", other))
+        columns = list(dict.fromkeys([*key, *(column for one in other for column in one)]))
+        if other or placed:
+            yield self._trigger(
+                "replace", "BEFORE", "UPDATE", _differ(columns, "NEW", "OLD"), self._replaced_body("OLD", other)
+            )
+
+    def _replaced_body(self, old: str, other: list[tuple[str, ...]]) -> list[str]:
+        """Guard and log of the rows that stand in NEW's way; `old` is the row's own alias in an update."""
+        lineage, key = self.lineage, self.lineage.record_type.key
+        source, guarded = f"{lineage.table} AS r", guard.guarded(lineage, self.site)
+        own = f" AND {_differ(key, 'r', old)}" if old else ""
+        body: list[str] = []
+        same = f"{_equal(key, 'r', 'NEW')}{own}"
+        if guarded:
+            body += guard.refusals(lineage, self.site, ["r"], source, same)
+        if placing := lineage.placing_columns():
+            moved = f"{same} AND {_differ(placing, 'r', 'NEW')}"
+            body.append(self._entry(DELETE, "r", source=source, where=moved))
+            body += self._family("r", moved)
+        for columns in other:
+            where = f"{_equal(columns, 'r', 'NEW')} AND {_differ(key, 'r', 'NEW')}{own}"
+            if guarded:
+                body += guard.refusals(lineage, self.site, ["r"], source, where)
+            body.append(self._entry(DELETE, "r", source=source, where=where))
+        return body
+
+
+class _Values:
+    """The columns and values of one entry; what is always NULL is left out, since each costs time."""
+
+    def __init__(self, lineage: Lineage, operation: int | str, site: int) -> None:
+        self._lineage = lineage
+        self._columns = ["type", "operation", "origin"]
+        self._values = [str(lineage.id), str(operation), str(site)]
+
+    def add(self, column: str, value: str) -> None:
+        if value != "NULL":
+            self._columns.append(column)
+            self._values.append(value)
+
+    def add_changed(self, column: str, now: str, before: str) -> None:
+        if before not in {"NULL", now}:
+            self.add(column, f"CASE WHEN {now} IS NOT {before} THEN {before} END")
+
+    def statement(self, alias: str, source: str, where: str) -> str:
+        self.add("parent", self._lineage.parent(alias))
+        for number, column in enumerate(self._lineage.record_type.key, 1):
+            self.add(f"key{number}", f"{alias}.{quoted(column)}")
+        insert = f"INSERT INTO msyncd_change_log ({', '.join(self._columns)})"
+        if not source and not where:
+            return f"{insert} VALUES ({', '.join(self._values)})"
+        select = f"SELECT {', '.join(self._values)}"
+        return f"{insert} {select}{f' FROM {source}' if source else ''} WHERE {where}"
+
+
+def _descendants(header: Lineage, site: int, before: str, where: str) -> Iterator[str]:
+    """One statement for each type that is through the header's, however deep."""
+    row_before = f"{header.table} AS r, " if before == "r" else ""
+
+    def below(lineages_below: Sequence[Lineage], chain: tuple[Lineage, ...]) -> Iterator[str]:
+        for child in lineages_below:
+            path = (*chain, child)
+            tables, conditions, above = [], [], f"NEW.{quoted(header.record_type.key[0])}"
+            for depth, one in enumerate(path, 1):
+                tables.append(f"{one.table} AS c{depth}")
+                conditions.append(f"{one.parent(f'c{depth}')} = {above}")
+                above = f"c{depth}.{quoted(one.record_type.key[0])}"
+            alias = f"c{len(path)}"
+            values = _Values(child, WRITE, site)
+            values.add("store", header.store("NEW"))
+            values.add_changed("store_before", header.store("NEW"), header.store(before))
+            inherited = child.root.also_sent_to is not None
+            values.add("route", header.route("NEW") if inherited else child.route(alias))
+            if inherited:
+                values.add_changed("route_before", header.route("NEW"), header.route(before))
+            yield values.statement(alias, row_before + ", ".join(tables), " AND ".join([where, *conditions]))
+            yield from below(child.children, path)
+
+    yield from below(header.children, ())
+
+
+def _unique_sets(lineage: Lineage) -> list[tuple[str, ...]]:
+    """The sets of columns, other than the record type's key, under which no two rows may stand."""
+    table, seen = lineage.captured.table, {_folded(lineage.record_type.key)}
+    sets: list[tuple[str, ...]] = []
+    for columns in (table.primary_key, *table.uniques):
+        if columns and _folded(columns) not in seen:
+            seen.add(_folded(columns))
+            sets.append(columns)
+    return sets
+
+
+def _folded(columns: Sequence[str]) -> frozenset[str]:
+    return frozenset(column.casefold() for column in columns)
+
+
+def _stands(lineage: Lineage, columns: Sequence[str]) -> str:
+    return f"EXISTS (SELECT 1 FROM {lineage.table} AS r WHERE {_equal(columns, 'r', 'NEW')})"
+
+
+def _equal(columns: Sequence[str], left: str, right: str) -> str:
+    """Both rows hold the same values there, by the left column's collation; NULLs never do, as in a unique index."""
+    return " AND ".join(f"{left}.{quoted(column)} = {right}.{quoted(column)}" for column in columns)
+
+
+def _differ(columns: Sequence[str], one: str, other: str) -> str:
+    """The rows hold different values in one of these columns, byte for byte; in parentheses."""
+    return "(" + " OR ".join(f"{one}.{quoted(c)} COLLATE BINARY IS NOT {other}.{quoted(c)}" for c in columns) + ")"
