@@ -101,6 +101,7 @@ class _Trust:
         if written is None:
             return
         file = absolute(self._sources.base, written)
+        self._sources.referred.append(file)
         if not file.is_file():
             self._report(
                 path, f"{path[-1]}: there is no file {file}", "a path is relative to the file in which it stands"

@@ -23,14 +23,31 @@ class Loaded:
     warnings: tuple[Problem, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What came of reading a configuration. `files` are all that it depends on, also those that are not there (yet)."""
+
+    loaded: Loaded | None
+    problems: tuple[Problem, ...]
+    files: tuple[Path, ...]
+
+
 def load(path: Path, *, environment: Mapping[str, str] = os.environ) -> Loaded:
     """Reads a configuration whole. Raises ConfigurationInvalid with all problems, sorted by place."""
+    made = attempt(path, environment)
+    if made.loaded is None:
+        raise ConfigurationInvalid(made.problems)
+    return made.loaded
+
+
+def attempt(path: Path, environment: Mapping[str, str]) -> Attempt:
+    """The same without raising: whoever keeps an older configuration wants to know which files would mend this one."""
     findings = Findings()
     sources = read_all(Path(path), environment, findings)
     if sources.main is not None:
         check_sites(sources.main, findings)
         check_trust(sources.main, sources, findings)
         check_record_types(sources, findings)
-    if findings.errors:
-        raise ConfigurationInvalid(findings.sorted())
-    return Loaded(build(sources), findings.sorted())
+    problems = findings.sorted()
+    loaded = None if findings.errors else Loaded(build(sources), problems)
+    return Attempt(loaded, problems, (*sources.contents, *sources.referred))

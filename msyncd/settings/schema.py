@@ -28,6 +28,8 @@ from msyncd.settings.kinds import (
 )
 
 REQUIRED: Final = "required"
+# Stands for a reference that pydantic does not know; json_schema.py makes it one.
+DEFINITION: Final = "x-definition"
 
 
 def setting(meaning: str, default: Any = None, *, example: Any, required: bool = False) -> Any:
@@ -187,7 +189,7 @@ def _store_column(value: object) -> "str | ThroughSection":
 StoreColumn = Annotated[
     str | ThroughSection,
     PlainValidator(_store_column),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"$ref": "#/$defs/ThroughSection"}]}),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {DEFINITION: "ThroughSection"}]}),
 ]
 Missing = Annotated[Literal["wait", "clear"], one_of("wait", "clear")]
 
@@ -318,7 +320,7 @@ class Configuration(Section):
     stores: StoresSection | None = setting(
         "Where stores are declared, if record_types stands in this very file.", example={"table": "store", "key": "ID"}
     )
-    record_types: Annotated[Any, WithJsonSchema({"$ref": "#/$defs/RecordTypes"})] = setting(
+    record_types: Annotated[Any, WithJsonSchema({DEFINITION: "RecordTypes"})] = setting(
         "The tables to keep in step: a list of files, or declarations inline.", example=["record_types/msupply.yaml"]
     )
     plugins: list[PluginSection] = setting("The plugins to load, in this order.", [], example=[{"module": "transfers"}])

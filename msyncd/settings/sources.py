@@ -25,7 +25,10 @@ class RecordTypes:
 
 @dataclass(slots=True)
 class Sources:
-    """All that was read. `complete` is False if some of it could not be understood at all."""
+    """All that was read. `complete` is False if some of it could not be understood at all.
+
+    `referred` are files that must be there, such as certificates.
+    """
 
     path: Path
     environment: Mapping[str, str]
@@ -34,6 +37,7 @@ class Sources:
     mode: int = 0
     record_types: list[RecordTypes] = field(default_factory=list)
     contents: dict[Path, bytes] = field(default_factory=dict)
+    referred: list[Path] = field(default_factory=list)
     complete: bool = True
 
     @property
