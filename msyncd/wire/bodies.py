@@ -35,6 +35,7 @@ class Incoming:
         self._limits = limits
         self.size = 0
         self.ended = False
+        self._given_up = False
 
     async def read(self, limit: int) -> bytes:
         """The body as it came, at most `limit` bytes."""
@@ -49,6 +50,7 @@ class Incoming:
                     if self.size > limit:
                         raise self._too_large(limit)
         except TimeoutError:
+            self._given_up = True
             raise BodyTooSlow("the request did not arrive in time", hint="try a smaller batch") from None
         return b"".join(pieces)
 
@@ -56,7 +58,7 @@ class Incoming:
         """Reads what is left and drops it: a caller that is still sending would not read the reply otherwise."""
         try:
             async with asyncio.timeout(self._limits.body_seconds):
-                while not self.ended and self.size <= self._limits.body_bytes:
+                while not (self.ended or self._given_up) and self.size <= self._limits.body_bytes:
                     await self._next()
         except (TimeoutError, CallerGone):
             return

@@ -64,7 +64,7 @@ class Server:
                 f"plain HTTP on {listen.host} is refused: passwords and patients' data would be readable on the way",
                 hint="give tls_certificate and tls_key, or listen on 127.0.0.1 behind a reverse proxy",
             )
-        self._uvicorn: uvicorn.Server | None = None
+        self._uvicorn: _Uvicorn | None = None
         self._thread: threading.Thread | None = None
         self._socket: socket.socket | None = None
 
@@ -118,7 +118,7 @@ class Server:
         self._uvicorn.config.timeout_graceful_shutdown = max(1, int(timeout))
         self._uvicorn.should_exit = True
         self._thread.join(timeout + 1.0)
-        return not self._thread.is_alive()
+        return not (self._thread.is_alive() or self._uvicorn.broke_off)
 
     def reload_tls(self) -> None:
         """Reads certificate and key again: connections made from now on get them. A bad pair changes nothing."""
@@ -163,12 +163,16 @@ class _Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # which cl
 class _Uvicorn(uvicorn.Server):
     """Does not wait for the goodbye of idle TLS connections: a satellite that is not reading never sends one."""
 
+    broke_off = False
+    """Whether it stopped before every request was answered."""
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         goodbye = asyncio.ensure_future(self._drop_closed())
         try:
             await super().shutdown(sockets)
         finally:
             goodbye.cancel()
+            self.broke_off = bool(self.server_state.tasks)
 
     async def _drop_closed(self) -> None:
         while True:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -53,8 +54,15 @@ class Primary:
 StartPrimary = Callable[..., Primary]
 
 
-def make_primary(listen: Listen | None = None, *, limits: Limits | None = None, counted: bool = True) -> Primary:
-    answers, accounts, clock = FakeAnswers(), FakeAccounts({2: "secret", 3: "kalo"}), Clock()
+def make_primary(
+    listen: Listen | None = None,
+    *,
+    limits: Limits | None = None,
+    counted: bool = True,
+    answers: FakeAnswers | None = None,
+) -> Primary:
+    answers = answers or FakeAnswers()
+    accounts, clock = FakeAccounts({2: "secret", 3: "kalo"}), Clock()
     tokens = Tokens(KEY, clock, seconds=600)
     login = Login(accounts, clock, lambda given: accounts.same(None, given))
     observed: list[Observed] = []
@@ -78,15 +86,15 @@ def start() -> Iterator[StartPrimary]:
     """Starts primaries that end with the test."""
     started: list[Primary] = []
 
-    def begin(listen: Listen | None = None, *, limits: Limits | None = None, counted: bool = True) -> Primary:
-        primary = make_primary(listen, limits=limits, counted=counted)
+    def begin(listen: Listen | None = None, **options: Any) -> Primary:
+        primary = make_primary(listen, **options)
         primary.server.start()
         started.append(primary)
         return primary
 
     yield begin
     for primary in started:
-        assert primary.server.stop(10)
+        primary.server.stop(10)
 
 
 @pytest.fixture
