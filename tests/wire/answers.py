@@ -44,10 +44,10 @@ def hello_of(site: int = 2, *, probe: bool = False) -> Hello:
 def push_of(rows: list[Row], upto: int = 1, after: int = 0) -> Push:
     """A batch of items."""
     changes = TypeChanges("item", ITEM.columns, rows)
-    return Push(Batch(Cursor(0, after), Cursor(0, upto), "mark", (changes,)))
+    return Push(Batch(Cursor(0, after), Cursor(0, upto), "mark", (changes,)), database_id="db-2", generation=1)
 
 
-PULL = Pull(START, "", records=500, bytes=1 << 20, facts_number=0)
+PULL = Pull(START, "", records=500, database_id="db-2", generation=1, facts_number=0)
 
 
 @dataclass

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msyncd.errors import MessageInvalid
-from msyncd.flow.conversation import Batch, Complaint, Hello, Pull, PullReply, Push, TypeChanges, Waiting
+from msyncd.flow.conversation import Batch, Complaint, Hello, Pull, PullReply, Push, Standing, TypeChanges, Waiting
 from msyncd.model import START, Cursor
 from msyncd.wire.codec import FORMATS, JSON, MSGPACK, decode, encode
 from tests.wire.answers import hello_of
@@ -27,7 +27,7 @@ VALUES = (
 
 def push(**changes: Any) -> Push:
     given: dict[str, Any] = {"type": "item", "columns": ("ID", "name"), **changes}
-    return Push(Batch(START, Cursor(0, 1), "m", (TypeChanges(**given),)))
+    return Push(Batch(START, Cursor(0, 1), "m", (TypeChanges(**given),)), "db-2", 1)
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -83,6 +83,28 @@ def test_what_would_shift_values_is_refused(form: str, changes: dict[str, Any], 
     body = encode(push(**changes), form)
     with pytest.raises(MessageInvalid, match=what):
         decode(body, Push, form)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("cursor", [[0, -1], [2**63, 0]])
+def test_a_cursor_that_no_database_holds_is_refused(form: str, cursor: list[int]) -> None:
+    body = msgspec.msgpack.encode({"cursor": cursor, "facts": 1})
+    if form == JSON:
+        body = json.dumps({"cursor": cursor, "facts": 1}).encode()
+    with pytest.raises(MessageInvalid, match="a cursor is"):
+        decode(body, Waiting, form)
+
+
+def test_a_standing_record_has_a_value_for_each_column() -> None:
+    standing = (Standing("item", ("a",), ("ID", "name"), ("a",), "lines refer to it"),)
+    with pytest.raises(MessageInvalid, match="1 values for 2 columns"):
+        decode(encode(Pull(START, "", 1, "db-2", 1, 1, standing=standing)), Pull)
+
+
+@pytest.mark.parametrize("more", [{"include": (("item", ({},)),)}, {"fill": (1, "item", ([],))}])
+def test_a_key_of_no_values_is_refused(more: dict[str, Any]) -> None:
+    with pytest.raises(MessageInvalid, match="a key holds"):
+        decode(encode(Pull(START, "", 1, "db-2", 1, 1, **more)), Pull)
 
 
 def test_a_pulled_batch_is_checked_like_a_pushed_one() -> None:

@@ -15,7 +15,7 @@ from msyncd.wire.bodies import Limits
 from msyncd.wire.codec import FORMATS, JSON, MSGPACK, encode
 from msyncd.wire.compression import compress
 from msyncd.wire.login import FREE_FAILURES
-from tests.wire.answers import hello_of, push_of
+from tests.wire.answers import PULL, hello_of, push_of
 from tests.wire.conftest import Primary, StartPrimary
 from tests.wire.raw import BASIC, Raw, complaint, packed, status_of
 
@@ -210,7 +210,7 @@ def test_a_surprise_is_logged_once_and_not_shown(primary: Primary, raw: Raw, nam
     primary.answers.before = fail
     bodies = {
         "push": PUSH,
-        "pull": packed({"cursor": [0, 0], "mark": "", "records": 1, "bytes": 1, "facts_number": 1}),
+        "pull": encode(PULL),
         "wait": packed({"cursor": [0, 0], "facts": 1}),
     }
     with capture_logs() as logged:
