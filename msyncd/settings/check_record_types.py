@@ -58,7 +58,11 @@ def _all(sources: Sources) -> Iterator[_Declared]:
 
 def _check_stores_table(sources: Sources, findings: Findings) -> bool:
     """Whether stores have a name column; `stores` may be declared once only."""
-    found = [one.part for one in sources.record_types if one.part.tree.child("stores") is not None]
+    found = []
+    for one in sources.record_types:
+        stores = one.part.tree.child("stores")
+        if stores and (stores.value is not None or stores.pruned):
+            found.append(one.part)
     for part in found[1:]:
         first = found[0]
         line = first.tree.at(("stores",)).mark.line
@@ -163,6 +167,12 @@ def _suggestion(name: str, declared: dict[str, _Declared]) -> str:
     return f"did you mean {declared[close[0]].name}?" if close else "declare it under record_types"
 
 
+def _parent_of(one: _Declared, declared: dict[str, _Declared]) -> str | None:
+    of = one.through.of if one.through else None
+    parent = declared.get(of.casefold()) if of else None
+    return parent.name.casefold() if parent and parent.name == of else None
+
+
 def _check_cycles(declared: dict[str, _Declared], findings: Findings) -> None:
     """Each cycle of parents is reported once, at its first record type."""
     reported: set[str] = set()
@@ -171,8 +181,7 @@ def _check_cycles(declared: dict[str, _Declared], findings: Findings) -> None:
         name: str | None = start
         while name is not None and name in declared and name not in path and name not in reported:
             path.append(name)
-            through = declared[name].through
-            name = through.of.casefold() if through and through.of else None
+            name = _parent_of(declared[name], declared)
         if path and name == start:
             shown = " → ".join(declared[one].name for one in (*path, start))
             message = f"the stores go in a circle: {shown}"
