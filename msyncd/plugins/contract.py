@@ -67,7 +67,8 @@ def _wrong(source: "_Source", name: str, hook: str, function: Any, options: Mapp
             hint = "plugins are asked in the order of the configuration"
             problems.append(Problem(source.file, line, column, f"{hook} cannot be marked {option}", hint))
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
-        problems.append(Problem(source.file, line, column, f"{hook} must be a plain function", "write def, not async"))
+        hint = "write def, and return the answer"
+        problems.append(Problem(source.file, line, column, f"{hook} must be a plain function", hint))
     parameters = inspect.signature(function).parameters.values()
     unknown = [known.name for known in parameters if known.kind in _FREE or known.name not in HOOKS[hook]]
     return problems + [_unknown_argument(source, name, hook, function, argument) for argument in unknown]

@@ -21,7 +21,7 @@ def filter_changes(
     def arguments(part: Sequence[int]) -> dict[str, Any]:
         return {
             "record_type": record_type,
-            "changes": changes.select(part),
+            "changes": changes if len(part) == len(changes) else changes.select(part),
             "peer": peer,
             "direction": direction,
         }
@@ -35,12 +35,13 @@ def filter_changes(
             if reason:
                 failed.append(plugin.note(_HOOK, reason, indexes=part))
                 continue
-            through = part if answer is None else _places(changes, part, answer)
-            kept += through
-            if len(through) < len(part):
-                left_out_by[plugin.name] = left_out_by.get(plugin.name, 0) + len(part) - len(through)
+            chosen = part if answer is None else _places(changes, part, answer)
+            kept += chosen
+            if len(chosen) < len(part):
+                left_out_by[plugin.name] = left_out_by.get(plugin.name, 0) + len(part) - len(chosen)
         at = sorted(kept)
-    return Filtered(changes.select(at), at, sum(left_out_by.values()), left_out_by, tuple(failed))
+    through = changes if len(at) == len(changes) else changes.select(at)
+    return Filtered(through, at, sum(left_out_by.values()), left_out_by, tuple(failed))
 
 
 def _places(changes: Changes, part: Sequence[int], answer: Changes) -> Sequence[int]:

@@ -19,7 +19,7 @@ def route_changes(plugins: Sequence[Plugin], record_type: RecordType, changes: C
     answers: list[Sequence[Route | None]] = []
 
     def arguments(part: Sequence[int]) -> dict[str, Any]:
-        return {"record_type": record_type, "changes": changes.select(part)}
+        return {"record_type": record_type, "changes": changes if len(part) == len(changes) else changes.select(part)}
 
     for plugin in plugins:
         asked = ask(plugin, _HOOK, range(len(changes)), arguments)
