@@ -19,6 +19,7 @@ _SERVERS: Final = {
     "mysql+pymysql": "mariadb",
 }
 _EXAMPLES: Final = "write sqlite:///FILE, postgresql://… or mariadb://…"
+_PASSWORD_OPTION: Final = re.compile(r"([?&]password=)([^&]*)", re.IGNORECASE)
 _HOST: Final = re.compile(r"\[[0-9A-Fa-f:.%]+\](:[0-9]+)?|[A-Za-z0-9._-]+(:[0-9]+)?")
 
 
@@ -57,13 +58,16 @@ def _sqlite_url(rest: str, base: Path) -> Understood:
 
 
 def has_password(database: str) -> bool:
-    """Whether a password stands in the database's URL."""
+    """Whether a password stands in the database's URL as it is written, and not only the name of a variable."""
     parts = _split(database)
-    return parts is not None and bool(parts.password)
+    written = (parts.password or "") if parts else ""
+    found = _PASSWORD_OPTION.search(database)
+    return any(text and not text.startswith("${") for text in (written, found[2] if found else ""))
 
 
 def without_password(database: str) -> str:
     """The database's URL as it may be shown."""
+    database = _PASSWORD_OPTION.sub(r"\1***", database)
     scheme, separator, rest = database.partition("://")
     authority, slash, path = rest.partition("/")
     if "@" not in authority:

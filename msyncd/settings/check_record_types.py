@@ -42,6 +42,7 @@ def check_record_types(sources: Sources, findings: Findings) -> None:
         _check_columns(one, findings)
         _check_also_sent_to(one, has_names or not sources.complete, findings)
     _check_tables(declared, findings)
+    _check_any(declared, sources, findings)
     for one in declared.values():
         _check_parent(one, declared, sources.complete, findings)
     _check_cycles(declared, findings)
@@ -92,6 +93,13 @@ def _check_tables(declared: dict[str, _Declared], findings: Findings) -> None:
         if first is not one:
             message = f"table {one.section.table} belongs to record type {first.name} already"
             one.report(findings, ("table",), message, "a table is declared once")
+
+
+def _check_any(declared: dict[str, _Declared], sources: Sources, findings: Findings) -> None:
+    main = sources.main
+    if main and main.model.sync_with and sources.complete and not declared:
+        mark, hint = main.tree.at(("sync_with",)).mark, "e.g. record_types: [record_types/msupply.yaml]"
+        findings.add(main.file, mark, "no record_types are declared, so nothing is sent", hint, severity="warning")
 
 
 def _check_store(one: _Declared, findings: Findings) -> None:

@@ -207,7 +207,10 @@ def _syntax_flaw(error: yaml.YAMLError, text: str) -> Flaw:
             hint = "indent with spaces; YAML does not allow tabs"
             return Flaw(Mark(line, indent.end()), "a tab stands in the indentation", hint)
     problem = str(getattr(error, "problem", None) or error).split("\n", 1)[0]
-    return Flaw(mark, f"this is not YAML: {problem}", "check indentation, colons and quotes here and in the line above")
+    hint = "check indentation, colons and quotes here and in the line above"
+    if 0 < mark.line <= len(lines) and "${" in lines[mark.line - 1]:
+        hint = 'within { } or [ ], put text that has ${NAME} in it in quotes: "${NAME}"'
+    return Flaw(mark, f"this is not YAML: {problem}", hint)
 
 
 class _Composer:

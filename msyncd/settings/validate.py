@@ -25,15 +25,13 @@ _LIST_ERRORS = frozenset({"list_type", "tuple_type"})
 class Findings:
     """Collects the problems of all files."""
 
-    problems: list[Problem] = field(default_factory=list)
+    problems: dict[Problem, None] = field(default_factory=dict)
 
     def add(self, file: str, mark: Mark, message: str, hint: str = "", *, severity: str = "error") -> None:
         """Notes a problem; never more than one line."""
         tidy = (" ".join(text.split()) for text in (file, message, hint))
         name, what, todo = tidy
-        problem = Problem(name, mark.line, mark.column, what, todo, severity)
-        if problem not in self.problems:
-            self.problems.append(problem)
+        self.problems[Problem(name, mark.line, mark.column, what, todo, severity)] = None
 
     @property
     def errors(self) -> bool:

@@ -348,6 +348,22 @@ def test_a_password_in_the_database_url_is_warned_of_too(tmp_path: Path) -> None
     assert problems(tmp_path, text, 0o644)[0].startswith("1:35: a password stands in a file that others can read")
 
 
+def test_a_variable_in_the_database_url_is_no_password(tmp_path: Path) -> None:
+    text = PRIMARY.replace("sqlite:///a.db", "postgresql://u:${HOME_STORE}@h/d")
+    assert problems(tmp_path, text, 0o644) == []
+
+
+def test_a_site_that_would_send_nothing_is_warned_of(tmp_path: Path) -> None:
+    expected = "2:12: no record_types are declared, so nothing is sent; e.g. record_types: [record_types/msupply.yaml]"
+    assert problems(tmp_path, SATELLITE + PEER) == [expected]
+
+
+def test_a_variable_in_braces_needs_quotes(tmp_path: Path) -> None:
+    assert problems(tmp_path, "this_site: {name: ${X}}\n")[0].endswith(
+        'put text that has ${NAME} in it in quotes: "${NAME}"'
+    )
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationInvalid) as caught:
         load(tmp_path / "none.yaml", environment={})
