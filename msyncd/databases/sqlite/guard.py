@@ -58,7 +58,15 @@ def condition(lineage: Lineage, site: int, aliases: Sequence[str]) -> str:
     """When a write is to be refused, for the rows of these aliases; empty if always."""
     if refuses_all(lineage, site):
         return ""
-    return " OR ".join(_refused(lineage, site, alias) for alias in aliases)
+    last = _refused(lineage, site, aliases[-1])
+    # the row before an update stands elsewhere only if the column that says where has changed
+    earlier = [f"({_moved(lineage)} AND {_refused(lineage, site, alias)})" for alias in aliases[:-1]]
+    return " OR ".join([last, *earlier])
+
+
+def _moved(lineage: Lineage) -> str:
+    """Whether an update changes the column that decides the row's store."""
+    return " OR ".join(f"NEW.{name} COLLATE BINARY IS NOT OLD.{name}" for name in map(quoted, lineage.store_columns()))
 
 
 def refusals(lineage: Lineage, site: int, aliases: Sequence[str], source: str = "", where: str = "") -> list[str]:

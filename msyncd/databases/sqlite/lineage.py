@@ -67,11 +67,21 @@ class Lineage:
         own = self.record_type.also_sent_to
         return f"{alias}.{quoted(own.column)}" if own else "NULL"
 
+    def store_columns(self) -> list[str]:
+        """The row's own column that decides its store: the store column or that of the parent, if it has either."""
+        through = self.record_type.through
+        column = through.column if through else self.record_type.store_column
+        return [column] if column else []
+
+    def route_columns(self) -> list[str]:
+        """The row's own column that decides its routing value, if it has one."""
+        if self.root.also_sent_to is not None and self.ancestors:
+            return self.store_columns()
+        return [self.record_type.also_sent_to.column] if self.record_type.also_sent_to else []
+
     def placing_columns(self) -> list[str]:
         """The row's own columns that decide its store, its routing value and its parent."""
-        through, also = self.record_type.through, self.record_type.also_sent_to
-        columns = [through.column if through else self.record_type.store_column, also.column if also else None]
-        return list(dict.fromkeys(column for column in columns if column is not None))
+        return list(dict.fromkeys([*self.store_columns(), *self.route_columns()]))
 
     def chain(self, alias: str) -> tuple[list[str], list[str], str]:
         """The ancestors' tables and the conditions that join them to the row, and the alias of the root's row."""

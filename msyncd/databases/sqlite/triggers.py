@@ -80,20 +80,34 @@ class _Triggers:
     application_triggers: bool
 
     def statements(self) -> Iterator[Statement]:
-        refused = guard.refuses_all(self.lineage, self.site)
-        if guard.guarded(self.lineage, self.site):
-            for event, aliases in (("INSERT", ["NEW"]), ("UPDATE", ["OLD", "NEW"]), ("DELETE", ["OLD"])):
-                when = guard.condition(self.lineage, self.site, aliases)
-                yield self._trigger("guard", "BEFORE", event, when, guard.refusals(self.lineage, self.site, aliases))
-        if not refused:  # else nothing but the applier ever passes the guard, and that is not logged
-            yield self._trigger("log", "AFTER", "INSERT", "", [self._entry(WRITE, "NEW")])
-            yield self._trigger("log", "AFTER", "UPDATE", "", self._updated())
-            # before, so that a parent's entry stands in the log before those of its cascades
-            yield self._trigger("log", "BEFORE", "DELETE", "", [self._entry(DELETE, "OLD")])
-        yield from self._replaced(only_update=refused)
-        if self.lineage.children and not refused:
+        yield from self._guards()
+        yield from self._replaced()
+        if guard.refuses_all(self.lineage, self.site):
+            return  # nothing but the applier ever passes the guard, and that is not logged
+        yield self._trigger("log", "AFTER", "INSERT", "", [self._entry(WRITE, "NEW")])
+        yield self._trigger("log", "AFTER", "UPDATE", "", self._updated())
+        # before, so that a parent's entry stands in the log before those of its cascades
+        yield self._trigger("log", "BEFORE", "DELETE", "", [self._entry(DELETE, "OLD")])
+        if self.lineage.children:
             changed = [*self.lineage.record_type.key, *self.lineage.placing_columns()]
             yield self._trigger("family", "AFTER", "UPDATE", _differ(changed, "NEW", "OLD"), self._family("OLD", "1"))
+
+    def _guards(self) -> Iterator[Statement]:
+        """What refuses. For inserts it also sees to rows that a REPLACE removes: one trigger costs less than two."""
+        lineage, site = self.lineage, self.site
+        found, other = self._in_the_way()
+        guarded = guard.guarded(lineage, site)
+        if guarded or found:
+            conditions = [guard.condition(lineage, site, ["NEW"])] if guarded else []
+            body = guard.refusals(lineage, site, ["NEW"]) if guarded else []
+            if found and not guard.refuses_all(lineage, site):
+                conditions += [_stands(lineage, columns) for columns in found]
+                body += self._replaced_body("", other)
+            purpose = "guard" if guarded else "replace"
+            yield self._trigger(purpose, "BEFORE", "INSERT", " OR ".join(conditions), body)
+        for event, aliases in (("UPDATE", ["OLD", "NEW"]), ("DELETE", ["OLD"])) if guarded else ():
+            when = guard.condition(lineage, site, aliases)
+            yield self._trigger("guard", "BEFORE", event, when, guard.refusals(lineage, site, aliases))
 
     def _trigger(self, purpose: str, time: str, event: str, when: str, body: list[str]) -> Statement:
         name = f"msyncd_{self.lineage.id}_{purpose}_{event.lower()}"
@@ -101,7 +115,8 @@ class _Triggers:
         if event == "UPDATE" and purpose in {"guard", "log"} and self.lineage.record_type.excludes_columns:
             conditions.append(f"({self._travelling_changed()})")
         if when:
-            conditions.append(f"({when})")
+            # whether columns differ costs nothing to ask, so it is asked before anything that must be looked up
+            conditions.insert(0 if event == "UPDATE" and purpose != "guard" else len(conditions), f"({when})")
         text = "".join(f"\n  {statement};" for statement in body)
         return Statement(
             name,
@@ -148,29 +163,30 @@ class _Triggers:
         values.add("store", lineage.store(alias))
         values.add("route", lineage.route(alias))
         if before:
-            for column, expression in (("store_before", lineage.store), ("route_before", lineage.route)):
-                values.add_changed(column, expression(alias), expression(before))
+            values.add_changed("store_before", lineage.store_columns(), alias, before, lineage.store(before))
+            values.add_changed("route_before", lineage.route_columns(), alias, before, lineage.route(before))
         return values.statement(alias, source, where)
 
     def _family(self, before: str, where: str) -> list[str]:
         """Statements that log every record through NEW, as its store or routing value was another before (P10)."""
         return list(_descendants(self.lineage, self.site, before, where))
 
-    def _replaced(self, *, only_update: bool) -> Iterator[Statement]:
-        """REPLACE removes rows without a delete trigger: those under NEW's key and unique values are looked up (P5)."""
-        key = self.lineage.record_type.key
+    def _in_the_way(self) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+        """The sets of columns under which REPLACE may remove a row that must be looked up, and those but the key."""
         other = _unique_sets(self.lineage)
-        if only_update:  # the guard stops every update but that of excluded columns alone
-            other = [columns for columns in other if not set(columns) <= set(self.lineage.record_type.columns)]
-        placed = bool(self.lineage.placing_columns()) and not only_update
-        if not only_update and (other or placed):
-            found = [_stands(self.lineage, columns) for columns in ([key] if placed else []) + other]
-            yield self._trigger("replace", "BEFORE", "INSERT", " OR ".join(found), self._replaced_body("", other))
-        columns = list(dict.fromkeys([*key, *(column for one in other for column in one)]))
-        if other or placed:
-            yield self._trigger(
-                "replace", "BEFORE", "UPDATE", _differ(columns, "NEW", "OLD"), self._replaced_body("OLD", other)
-            )
+        if guard.refuses_all(self.lineage, self.site):
+            # the guard stops every write but updates of excluded columns alone
+            return [], [columns for columns in other if not set(columns) <= set(self.lineage.record_type.columns)]
+        key = [self.lineage.record_type.key] if self.lineage.placing_columns() else []
+        return key + other, other
+
+    def _replaced(self) -> Iterator[Statement]:
+        """REPLACE removes rows without a delete trigger: those under NEW's key and unique values are looked up (P5)."""
+        found, other = self._in_the_way()
+        if found or other:
+            columns = [*self.lineage.record_type.key, *(column for one in other for column in one)]
+            differ = _differ(list(dict.fromkeys(columns)), "NEW", "OLD")
+            yield self._trigger("replace", "BEFORE", "UPDATE", differ, self._replaced_body("OLD", other))
 
     def _replaced_body(self, old: str, other: list[tuple[str, ...]]) -> list[str]:
         """Guard and log of the rows that stand in NEW's way; `old` is the row's own alias in an update."""
@@ -206,9 +222,10 @@ class _Values:
             self._columns.append(column)
             self._values.append(value)
 
-    def add_changed(self, column: str, now: str, before: str) -> None:
-        if before not in {"NULL", now}:
-            self.add(column, f"CASE WHEN {now} IS NOT {before} THEN {before} END")
+    def add_changed(self, column: str, decided_by: list[str], now: str, before: str, value: str) -> None:
+        """What another alias held, if a column that decides it differs there."""
+        if decided_by and value != "NULL":
+            self.add(column, f"CASE WHEN {_differ(decided_by, now, before)} THEN {value} END")
 
     def statement(self, alias: str, source: str, where: str) -> str:
         self.add("parent", self._lineage.parent(alias))
@@ -236,11 +253,11 @@ def _descendants(header: Lineage, site: int, before: str, where: str) -> Iterato
             alias = f"c{len(path)}"
             values = _Values(child, WRITE, site)
             values.add("store", header.store("NEW"))
-            values.add_changed("store_before", header.store("NEW"), header.store(before))
+            values.add_changed("store_before", header.store_columns(), "NEW", before, header.store(before))
             inherited = child.root.also_sent_to is not None
             values.add("route", header.route("NEW") if inherited else child.route(alias))
             if inherited:
-                values.add_changed("route_before", header.route("NEW"), header.route(before))
+                values.add_changed("route_before", header.route_columns(), "NEW", before, header.route(before))
             yield values.statement(alias, row_before + ", ".join(tables), " AND ".join([where, *conditions]))
             yield from below(child.children, path)
 

@@ -212,7 +212,9 @@ def test_guard_off_captures_only(tmp_path: Path) -> None:
 def test_any_site_has_no_guard(tmp_path: Path) -> None:
     types = [replace(one, edited_on="any_site") for one in TYPES]
     with Captured(tmp_path / "store.db", before=STANDS, types=types) as app:
-        assert not [statement.name for statement in app.statements if "guard" in statement.name]
+        refusing = [one.name for one in app.statements if "RAISE" in one.sql or "INTO msyncd_refuse" in one.sql]
+        assert refusing == ["msyncd_refuse_store_words"]
+        assert not [one.name for one in app.statements if "guard" in one.name]
         app.run("UPDATE transact SET status = 'fn'")
         assert len(app.log()) == 3
 
