@@ -7,9 +7,10 @@ from typing import Any, Final, Literal, TypeVar
 
 from msyncd.model import AlsoSentTo, Through
 from msyncd.settings.addresses import database_url, site_url
-from msyncd.settings.document import Node, WrittenFloat, WrittenInt
 from msyncd.settings.expand import expand
-from msyncd.settings.schema import PeerSection, RecordTypeSection, StoresSection, ThisSiteSection, ThroughSection
+from msyncd.settings.nodes import Node, WrittenFloat, WrittenInt
+from msyncd.settings.schema import PeerSection, ThisSiteSection
+from msyncd.settings.schema_record_types import RecordTypeSection, StoresSection, ThroughSection
 from msyncd.settings.sources import RecordTypes, Sources, absolute
 from msyncd.settings.values import (
     DeclaredType,

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from msyncd.settings.build import needed_columns
-from msyncd.settings.document import Mark, Node
-from msyncd.settings.schema import RecordTypeSection, ThroughSection
+from msyncd.settings.nodes import Mark, Node
+from msyncd.settings.schema_record_types import RecordTypeSection, ThroughSection
 from msyncd.settings.sources import Sources
 from msyncd.settings.validate import Findings, Loc
 

@@ -6,12 +6,14 @@ they are written. A key that stands twice is a problem. Anchors and merges work,
 
 import re
 import stat
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
+
+from msyncd.settings.nodes import Mark, Node, number
 
 MAX_BYTES: Final = 4_000_000
 MAX_NODES: Final = 200_000
@@ -19,92 +21,11 @@ MAX_DEPTH: Final = 40
 
 _NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
 _FLAGS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
-_FRACTION = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][-+]?[0-9]{1,3})?")
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TEXT_TAGS = frozenset({"!", "tag:yaml.org,2002:str"})
 _PLAIN_TAGS = frozenset({f"tag:yaml.org,2002:{name}" for name in ("map", "seq")})
 # libyaml's parser where pyyaml was built with it: six times faster.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class WrittenInt(int):
-    """A whole number that remembers how it was written, so that a store code 12 can be taken as text."""
-
-    written: str
-
-
-class WrittenFloat(float):
-    """A number that remembers how it was written."""
-
-    written: str
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A line and a column, counted from 1."""
-
-    line: int
-    column: int
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A value of the file with its place. `text` is a scalar as it was written, `keys` the places of a mapping's keys.
-
-    `pruned`: it was wrong, has been reported, and counts as not given from here on.
-    """
-
-    mark: Mark
-    value: "bool | int | float | str | tuple[Node, ...] | dict[str, Node] | None"
-    text: str = ""
-    unquoted: bool = False
-    size: int = 1
-    keys: dict[str, Mark] = field(default_factory=dict)
-    pruned: bool = False
-
-    def plain(self) -> Any:
-        """The value without places: text, numbers that remember their text, lists and mappings."""
-        if isinstance(self.value, dict):
-            return {key: node.plain() for key, node in self.value.items()}
-        if isinstance(self.value, tuple):
-            return [node.plain() for node in self.value]
-        return self.value
-
-    def child(self, step: str | int) -> "Node | None":
-        """The value under a key or at an index; None if there is none."""
-        if isinstance(self.value, dict):
-            return self.value.get(str(step))
-        if isinstance(self.value, tuple) and isinstance(step, int) and 0 <= step < len(self.value):
-            return self.value[step]
-        return None
-
-    def at(self, path: Sequence[str | int]) -> "Node":
-        """The node at that path, or the nearest above it that exists."""
-        node = self
-        for step in path:
-            below = node.child(step)
-            if below is None:
-                break
-            node = below
-        return node
-
-    def with_child(self, step: str | int, node: "Node") -> "Node":
-        """The same node with another one under a key or at an index."""
-        if isinstance(self.value, dict):
-            return self._holding({**self.value, str(step): node})
-        assert isinstance(self.value, tuple)
-        return self._holding(tuple(node if at == step else old for at, old in enumerate(self.value)))
-
-    def without_child(self, step: str | int) -> "Node":
-        """The same node without that key or item."""
-        if isinstance(self.value, dict):
-            return self._holding({key: node for key, node in self.value.items() if key != step})
-        assert isinstance(self.value, tuple)
-        return self._holding(tuple(node for at, node in enumerate(self.value) if at != step))
-
-    def _holding(self, value: "tuple[Node, ...] | dict[str, Node]") -> "Node":
-        return Node(self.mark, value, self.text, self.unquoted, self.size, self.keys, self.pruned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,19 +54,6 @@ class _Broken(Exception):
     def __init__(self, mark: Mark, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.flaw = Flaw(mark, message, hint)
-
-
-def number(text: str) -> WrittenInt | WrittenFloat | None:
-    """The number that the text is in YAML 1.2's words, remembering the text; None if it is none."""
-    if _WHOLE.fullmatch(text):
-        whole = WrittenInt(text)
-        whole.written = text
-        return whole
-    if _FRACTION.fullmatch(text):
-        fraction = WrittenFloat(text)
-        fraction.written = text
-        return fraction
-    return None
 
 
 def read(path: Path) -> Document:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from msyncd.settings.document import Mark, Node, number
+from msyncd.settings.nodes import Mark, Node, number
 from msyncd.settings.validate import Findings
 
 _REFERENCE: Final = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")

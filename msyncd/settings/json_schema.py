@@ -5,7 +5,9 @@ from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
 
-from msyncd.settings.schema import DEFINITION, Configuration, RecordTypesFile, Section, ThroughSection
+from msyncd.settings.schema import Configuration
+from msyncd.settings.schema_record_types import RecordTypesFile, ThroughSection
+from msyncd.settings.section import DEFINITION, Section
 
 _REF: Final = "#/$defs/"
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from msyncd.settings.document import Document, Mark, Node, read
+from msyncd.settings.document import Document, read
 from msyncd.settings.expand import expand_tree
 from msyncd.settings.kinds import kind_of
-from msyncd.settings.schema import Configuration, RecordTypesFile
+from msyncd.settings.nodes import Mark, Node
+from msyncd.settings.schema import Configuration
+from msyncd.settings.schema_record_types import RecordTypesFile
 from msyncd.settings.validate import Findings, Validated, validate
 
 _FILE_KEYS = frozenset({"stores", "record_types"})

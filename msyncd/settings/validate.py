@@ -11,9 +11,9 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationError
 
 from msyncd.errors import Problem
-from msyncd.settings.document import Mark, Node
 from msyncd.settings.kinds import kind_of, shown
-from msyncd.settings.schema import Section
+from msyncd.settings.nodes import Mark, Node
+from msyncd.settings.section import Section
 
 S = TypeVar("S", bound=Section)
 Loc = tuple[str | int, ...]
