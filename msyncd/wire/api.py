@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -13,12 +13,9 @@ import anyio
 import anyio.to_thread
 import msgspec
 import structlog
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from msyncd import __version__
 from msyncd.errors import LoginRefused, MsyncdError
@@ -45,22 +42,12 @@ from msyncd.wire.bodies import (
     unpack,
 )
 from msyncd.wire.codec import decode
-from msyncd.wire.complaints import CallerGone, Kind, ProtocolRefused, complaint_of
-from msyncd.wire.login import Login
-from msyncd.wire.openapi import document
+from msyncd.wire.complaints import CallerGone, ProtocolRefused, complaint_of
+from msyncd.wire.login import Account, Login, LoginBackedOff
 from msyncd.wire.tokens import Tokens
 from msyncd.wire.waiting import News, WaitingRoom
 
 PREFIX: Final = "/sync/v1"
-
-SECURITY_HEADERS: Final = {
-    b"cache-control": b"no-store",
-    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
-    b"referrer-policy": b"no-referrer",
-    b"x-content-type-options": b"nosniff",
-}
-
-_KINDS: Final[Mapping[int, Kind]] = {404: "not_found", 405: "not_found", 413: "too_large"}
 
 
 class Replies(Protocol):
@@ -142,7 +129,7 @@ class SyncApi:
         def work() -> Response:
             body = unpack(raw, request.headers.get("content-encoding", ""), self._limits.hello_bytes)
             hello = decode(body, Hello, form)
-            account = self._login.check(address, hello.sync_id, *given)
+            account = self._log_in(address, hello.sync_id, *given)
             if hello.protocol != PROTOCOL_VERSION:
                 raise ProtocolRefused(
                     f"the primary (msyncd {__version__}) speaks protocol {PROTOCOL_VERSION}, "
@@ -155,6 +142,15 @@ class SyncApi:
             return reply(msgspec.structs.replace(welcome, token=token, token_seconds=seconds), form, accept)
 
         return await anyio.to_thread.run_sync(work, limiter=self._hello_threads)
+
+    def _log_in(self, address: str, sync_id: int, user_name: str, password: str) -> Account:
+        try:
+            return self._login.check(address, sync_id, user_name, password)
+        except LoginBackedOff:
+            raise  # not logged each time: a guesser would fill the disk
+        except LoginRefused:
+            self._log.warning("log-in refused", site=sync_id, address=address)
+            raise
 
     async def _push(self, request: Request, incoming: Incoming) -> Response:
         return await self._answer(request, incoming, Push, self._replies.push)
@@ -244,54 +240,3 @@ def complain(request: Request, status: int, complaint: Complaint) -> Response:
         at_hello = request.url.path.endswith("/hello")
         response.headers["WWW-Authenticate"] = 'Basic realm="msyncd", charset="UTF-8"' if at_hello else "Bearer"
     return response
-
-
-def build_app(
-    api: SyncApi,
-    *,
-    ready: Callable[[], bool],
-    more_routes: Sequence[BaseRoute] = (),
-) -> ASGIApp:
-    """The whole application: the sync endpoints, health, the OpenAPI document, and what else shares the port."""
-
-    async def healthz(_: Request) -> Response:
-        return JSONResponse({"ok": True})
-
-    async def readyz(_: Request) -> Response:
-        is_ready = await anyio.to_thread.run_sync(ready)
-        return JSONResponse({"ready": is_ready}, 200 if is_ready else 503)
-
-    async def openapi(_: Request) -> Response:
-        return JSONResponse(document())
-
-    async def refused(request: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        headers = error.headers if isinstance(error, HTTPException) else None
-        kind = _KINDS.get(status, "invalid")
-        response = complain(request, status, Complaint(kind, HTTPStatus(status).phrase, "see /openapi.json"))
-        response.headers.update(headers or {})
-        return response
-
-    own: list[BaseRoute] = [
-        Route("/healthz", healthz),
-        Route("/readyz", readyz),
-        Route("/openapi.json", openapi),
-    ]
-    app = Starlette(routes=[*api.routes, *own, *more_routes], exception_handlers={HTTPException: refused})
-    return _with_security_headers(app)
-
-
-def _with_security_headers(app: ASGIApp) -> ASGIApp:
-    """Adds the security headers that a response does not set itself."""
-
-    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_safely(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = message.setdefault("headers", [])
-                there = {name.lower() for name, _ in headers}
-                headers.extend(pair for pair in SECURITY_HEADERS.items() if pair[0] not in there)
-            await send(message)
-
-        await app(scope, receive, send_safely)
-
-    return wrapped

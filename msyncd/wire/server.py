@@ -1,7 +1,6 @@
 """The HTTP server: uvicorn in a thread beside the daemon's loops, with TLS whose certificate can be renewed."""
 
 import asyncio
-import ipaddress
 import socket
 import ssl
 import threading
@@ -15,6 +14,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from msyncd.errors import MsyncdError, TryLater
 from msyncd.settings.values import Listen
+from msyncd.wire.loopback import is_loopback
 
 KEEP_ALIVE_SECONDS: Final = 75
 """Longer than a long poll, so that a satellite's connection survives between its requests."""
@@ -32,16 +32,6 @@ class ListenError(MsyncdError):
 
 class PortTaken(TryLater):
     """Another process listens there already, or the address is not this machine's."""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine can be meant. Names other than localhost are not asked for."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 class Server:
@@ -194,7 +184,11 @@ def _bound(listen: Listen) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(
             listen.host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        return socket.create_server(address, family=family, backlog=2048)
+        bound = socket.create_server(address, family=family, backlog=2048)
+        # inherited by its connections. asyncio sets it only where the protocol is named, which it is not here; without
+        # it a reply's head and body wait for each other by 40 ms
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return bound
     except OSError as error:
         raise PortTaken(
             f"cannot listen on {listen.host}:{listen.port}: {error.strerror or error}",

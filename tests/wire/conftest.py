@@ -9,7 +9,8 @@ import pytest
 import trustme
 
 from msyncd.settings.values import Listen
-from msyncd.wire.api import Observed, SyncApi, build_app
+from msyncd.wire.api import Observed, SyncApi
+from msyncd.wire.app import build_app
 from msyncd.wire.bodies import Limits
 from msyncd.wire.client import PrimaryClient
 from msyncd.wire.login import Login

@@ -145,7 +145,10 @@ def test_a_body_that_stops_coming_is_given_up(small: Raw, form: str) -> None:
 def test_guessing_is_slowed(primary: Primary) -> None:
     wrong = Raw(primary.url)
     body = encode(hello_of())
-    answers = [wrong.post("hello", body, Authorization="Basic c3luYzp3cm9uZw==") for _ in range(FREE_FAILURES + 3)]
+    with capture_logs() as logged:
+        answers = [wrong.post("hello", body, Authorization="Basic c3luYzp3cm9uZw==") for _ in range(FREE_FAILURES + 3)]
+    expected = {"event": "log-in refused", "log_level": "warning", "site": 2, "address": "127.0.0.1"}
+    assert logged == [expected] * (FREE_FAILURES + 1)  # those who wait fill no disk, and no password is shown
     assert {complaint(answer).kind for answer in answers} == {"login"}
     assert [answer.status_code for answer in answers] == [401] * (FREE_FAILURES + 1) + [429] * 2
     assert int(answers[-1].headers["Retry-After"]) >= 1

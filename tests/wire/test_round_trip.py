@@ -39,6 +39,15 @@ def test_a_large_batch_is_compressed_both_ways(primary: Primary, client: Primary
     assert 0 < client.last.seconds < 30
 
 
+def test_head_and_body_do_not_wait_for_each_other(primary: Primary, client: PrimaryClient) -> None:
+    client.hello(hello_of())
+    seconds = []
+    for _ in range(20):
+        client.push(push_of(ROWS[:1]))
+        seconds.append(client.last.seconds)
+    assert sorted(seconds)[5] < 0.035, seconds  # 40 ms is what delayed acknowledgements cost each request
+
+
 def test_the_site_is_who_logged_in_not_what_a_message_says(primary: Primary, client: PrimaryClient) -> None:
     with pytest.raises(errors.LoginRefused):
         client.hello(hello_of(3))  # with site 2's password

@@ -14,7 +14,8 @@ from msyncd.flow.conversation import PushReply, Waiting, WaitReply
 from msyncd.model import START
 from msyncd.settings.values import Listen
 from msyncd.wire.client import PrimaryClient
-from msyncd.wire.server import ListenError, PortTaken, Server, is_loopback
+from msyncd.wire.loopback import is_loopback
+from msyncd.wire.server import ListenError, PortTaken, Server
 from tests.wire.answers import hello_of, push_of
 from tests.wire.conftest import Authority, Primary, StartPrimary, make_primary
 
