@@ -54,15 +54,10 @@ def _combined(answers: list[Sequence[Route | None]], size: int) -> Sequence[Rout
     if not answers:
         return [_NOWHERE] * size
     # By identity: hashing four sets per record would cost more than everything else here.
-    known: dict[tuple[int, ...], Route] = {}
-    routes: list[Route] = []
-    for opinions in zip(*answers, strict=True):
-        identity = tuple(map(id, opinions))
-        route = known.get(identity)
-        if route is None:
-            route = known[identity] = _one([opinion for opinion in opinions if opinion is not None])
-        routes.append(route)
-    return routes
+    identities = list(zip(*(map(id, answer) for answer in answers), strict=True))
+    distinct = dict(zip(identities, zip(*answers, strict=True), strict=True))
+    known = {identity: _one([route for route in opinions if route]) for identity, opinions in distinct.items()}
+    return [known[identity] for identity in identities]
 
 
 def _one(opinions: list[Route]) -> Route:
