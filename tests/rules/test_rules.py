@@ -174,6 +174,13 @@ def test_a_transfer_reaches_the_other_stores_active_site(also: AlsoSentTo, value
     assert list(rules().route(transfer, batch).routes) == [expected, Route(add_stores=frozenset({"A"}))]
 
 
+def test_the_routing_value_stays_with_its_change() -> None:
+    batch = Changes(TRANSACT, [("a",), ("b",), ("c",)], [None] * 3, routes=["name_a", "name_b", None])
+    assert list(batch.select([2, 1]).routes) == [None, "name_b"]
+    assert list(batch[1:].routes) == ["name_b", None]
+    assert list(Changes(TRANSACT, [("a",)], [None]).routes) == [None]
+
+
 def test_lines_go_with_their_header() -> None:
     line = replace(LINE, store=Through("header", "transact"))
     detail = replace(LINE, name="detail", store=Through("line", "line"))
