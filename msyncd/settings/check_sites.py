@@ -21,7 +21,8 @@ def check_sites(main: Validated[Configuration], findings: Findings) -> None:
 
 def _check_range(main: Validated[Configuration], path: Loc, sync_id: int | None, findings: Findings) -> None:
     highest = main.model.max_sync_id
-    if sync_id is None or 1 <= sync_id <= highest:
+    unknown = main.tree.at(("max_sync_id",)).pruned
+    if sync_id is None or 1 <= sync_id <= highest or (unknown and sync_id > highest):
         return
     if sync_id > highest:
         hint = "give it a free one, or raise max_sync_id on both ends"

@@ -1,7 +1,10 @@
 """What must hold for addresses, certificates and passwords, so that nothing secret is told to others."""
 
 import os
+import stat
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
 
 from msyncd.model import PRIMARY
 from msyncd.settings import addresses
@@ -102,12 +105,12 @@ class _Trust:
             return
         file = absolute(self._sources.base, written)
         self._sources.referred.append(file)
-        if not file.is_file():
-            self._report(
-                path, f"{path[-1]}: there is no file {file}", "a path is relative to the file in which it stands"
-            )
-        elif not os.access(file, os.R_OK):
-            self._report(path, f"{path[-1]}: {file} cannot be read", "let the user of msyncd read it")
+        found = _file_state(file)
+        if found == "missing":
+            hint = "a path is relative to the file in which it stands"
+            self._report(path, f"{path[-1]}: there is no file {file}", hint)
+        elif found == "unusable":
+            self._report(path, f"{path[-1]}: {file} cannot be read", "the user of msyncd must be able to read it")
 
     def _check_listen(self) -> None:
         listen = self._model.listen
@@ -147,3 +150,13 @@ class _Trust:
             self._report(
                 ("authorisation", "code_hash"), "code_hash is not a hash that msyncd made", "use `msyncd set-code`"
             )
+
+
+def _file_state(file: Path) -> Literal["usable", "missing", "unusable"]:
+    try:
+        regular = stat.S_ISREG(file.stat().st_mode)
+    except FileNotFoundError:
+        return "missing"
+    except (OSError, ValueError):
+        return "unusable"
+    return "usable" if regular and os.access(file, os.R_OK) else "unusable"

@@ -46,10 +46,13 @@ def contents_digest(paths: Iterable[Path]) -> str:
     """One digest of what stands in the files, and in the *.py of the folders; a missing file counts as such."""
     whole = hashlib.sha256()
     for path in paths:
-        for file in sorted(path.glob("*.py")) if path.is_dir() else [path]:
+        for file in sorted(path.glob("*.py")) if _is(path.is_dir) else [path]:
             try:
-                content = file.read_bytes()
+                # Only files: reading a pipe would wait for ever.
+                content = file.read_bytes() if _is(file.is_file) else None
             except OSError:
+                content = None
+            if content is None:
                 whole.update(f"{file}\0missing\0".encode("utf-8", "surrogateescape"))
                 continue
             whole.update(f"{file}\0{len(content)}\0".encode("utf-8", "surrogateescape"))
@@ -70,16 +73,24 @@ def names_to_watch(paths: Iterable[Path]) -> dict[Path, set[str] | None]:
             names = folders.setdefault(step.parent, set())
             if names is not None:
                 names.add(step.name)
-        if path.is_dir():
+        if _is(path.is_dir):
             folders[absolute] = None
     return folders
+
+
+def _is(question: Callable[[], bool]) -> bool:
+    """The answer of the file system; no, if it may not be asked."""
+    try:
+        return question()
+    except (OSError, ValueError):
+        return False
 
 
 def _steps(path: Path) -> list[Path]:
     """The path itself, its folder, and every symbolic link from the root to it, with what each points to."""
     steps = [path, path.parent]
     for _ in range(_MOST_LINKS):
-        link = next((one for one in (*reversed(path.parents), path) if one.is_symlink()), None)
+        link = next((one for one in (*reversed(path.parents), path) if _is(one.is_symlink)), None)
         if link is None:
             break
         target = Path(os.path.normpath(link.parent / link.readlink()))
@@ -225,6 +236,6 @@ class Watcher:
 def _identity(folder: Path) -> tuple[int, int] | None:
     try:
         status = folder.stat()
-    except OSError:
+    except (OSError, ValueError):
         return None
     return status.st_dev, status.st_ino

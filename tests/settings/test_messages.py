@@ -317,6 +317,20 @@ record_types:
     assert [line.split(": ", 1)[0] for line in problems(tmp_path, text)] == ["1:22", "2:31", "3:19", "5:14", "5:74"]
 
 
+def test_a_wrong_bound_is_no_reason_to_complain_of_what_it_bounds(tmp_path: Path) -> None:
+    text = SATELLITE.replace("2,", "99,") + "max_sync_id: many\n"
+    assert problems(tmp_path, text) == ["2:14: max_sync_id must be a whole number, not text"]
+
+
+@pytest.mark.parametrize("name", ["x" * 300, '"a\\0b"', "."])
+def test_a_file_name_that_cannot_be_is_a_problem_too(tmp_path: Path, name: str) -> None:
+    text = (
+        SATELLITE
+        + f"sync_with: [{{sync_id: 1, url: 'https://a.org', ca_certificate: {name}}}]\nrecord_types: [{name}]\n"
+    )
+    assert [line.split(": ", 1)[0] for line in problems(tmp_path, text)] == ["2:64", "3:16"]
+
+
 def test_a_message_is_one_line_and_shows_no_password(tmp_path: Path) -> None:
     text = PRIMARY.replace("}", ', password: [geheim], password_hash: "geheim\\nno"}') + '"a\\nb": 1\n'
     lines = problems(tmp_path, text)

@@ -222,6 +222,12 @@ def test_only_names_that_matter_are_watched(tmp_path: Path) -> None:
     assert watched[tmp_path] == {"etc"}
 
 
+def test_names_that_cannot_be_are_missing_files(tmp_path: Path) -> None:
+    impossible = [tmp_path / ("x" * 300), tmp_path / "a\0b"]
+    assert contents_digest(impossible) == contents_digest(impossible)
+    assert tmp_path in names_to_watch(impossible)
+
+
 def test_a_circle_of_symlinks_does_not_hang(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
