@@ -69,7 +69,11 @@ class PeerUnreachable(TryLater):
     """The other end did not answer, or the line broke."""
 
 
-class FactsChanged(TryLater):
+class HelloAgain(TryLater):
+    """What was agreed at the last hello no longer holds."""
+
+
+class FactsChanged(HelloAgain):
     """The caller acts on an older number of the store facts: say hello again, then repeat."""
 
 

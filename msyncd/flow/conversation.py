@@ -144,6 +144,10 @@ class Piece(msgspec.Struct, frozen=True):
     upto: SpokenRow | None
     types: tuple[TypeChanges, ...] = ()
     stores: tuple[str, ...] | None = None
+    family: str | None = None
+    """The one root type of a fill that is of one family of types only; None: all of them, one after the other."""
+    last: bool = False
+    """Whether the fill ends with this piece; the reply's cursor is then where the change log goes on."""
     digests: bool = False
     done: int = 0
     of: int = 0
@@ -161,9 +165,11 @@ class SpokenRefusal(msgspec.Struct, frozen=True):
 
 
 class Push(msgspec.Struct, frozen=True):
-    """A batch of the satellite's own changes."""
+    """A batch of the satellite's own changes. `database_id` and `generation` say which database speaks."""
 
     batch: Batch
+    database_id: str
+    generation: int
     heard: int = 0
 
 
@@ -178,8 +184,6 @@ class PushReply(msgspec.Struct, frozen=True):
     waiting: int = 0
     seconds: float = 0.0
     facts_number: int = 0
-    wanted: tuple[str, ...] = ()
-    """Stores of which the primary asks this site for a fill."""
 
 
 class Pull(msgspec.Struct, frozen=True):
@@ -188,13 +192,27 @@ class Pull(msgspec.Struct, frozen=True):
     cursor: Cursor
     mark: str
     records: int
-    bytes: int
+    database_id: str
+    generation: int
     facts_number: int
     heard: int = 0
     fill: tuple[int, str, SpokenRow | None] | None = None
     include: tuple[tuple[str, SpokenRow], ...] = ()
     digests: bool = False
-    seconds: float = 0.0
+    """Asked when joining: pieces bring digests of rows instead of rows, and nothing counts as sent."""
+    standing: tuple["Standing", ...] = ()
+    given: tuple[tuple[str, int], ...] = ()
+    """Requests for a store's records that this site has met: store and number, as PushReply.wanted gave them."""
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """A record that was deleted at the primary and stands here still, since others that are edited here refer to it (P22)."""
+
+    type: str
+    key: SpokenRow
+    columns: tuple[str, ...]
+    row: SpokenRow
+    reason: str
 
 
 class PullReply(msgspec.Struct, frozen=True):
@@ -207,7 +225,8 @@ class PullReply(msgspec.Struct, frozen=True):
     to_receive: int | None = None
     refusals: tuple[SpokenRefusal, ...] = ()
     facts_number: int = 0
-    wanted: tuple[str, ...] = ()
+    wanted: tuple[tuple[str, int], ...] = ()
+    """Stores of which the primary asks this site for every record (P29), each with the request's number."""
 
 
 class Waiting(msgspec.Struct, frozen=True, rename={"facts_number": "facts"}):

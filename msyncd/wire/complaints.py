@@ -10,6 +10,7 @@ from msyncd.errors import (
     MsyncdError,
     PeerRefused,
     RestoredBackup,
+    HelloAgain,
     TryLater,
 )
 from msyncd.flow.conversation import Complaint
@@ -32,7 +33,7 @@ class PeerBusy(TryLater):
         self.retry_after = retry_after
 
 
-class TokenExpired(TryLater):
+class TokenExpired(HelloAgain):
     """The token of the last hello does not hold any more: say hello again, then repeat."""
 
 

@@ -1,0 +1,19 @@
+"""The application's database: one small interface, a dialect each."""
+
+from msyncd.databases.interface import Database
+from msyncd.errors import WrongUsage
+
+__all__ = ["Database", "open_database"]
+
+
+def open_database(url: str) -> Database:
+    """The database of a URL as the settings give it. Nothing is written.
+
+    Raises DatabaseUnavailable if it cannot be opened now, WrongUsage for a kind of database that is not there.
+    """
+    scheme = url.partition(":")[0]
+    if scheme == "sqlite":
+        from msyncd.databases.sqlite.database import SQLiteDatabase
+
+        return SQLiteDatabase(url)
+    raise WrongUsage(f"{scheme}:// is not a database that msyncd can sync yet", hint="use sqlite:///FILE")

@@ -1,0 +1,275 @@
+"""What the flow asks of a database: one interface, the same on every dialect.
+
+Every method either does all that it says or raises. Errors: DatabaseUnavailable when waiting can mend it (a lock, a full
+disk, a lost connection), RowRejected when the values of a row are at fault.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from msyncd.errors import MsyncdError
+from msyncd.model import Cursor, Facts, RecordType, Row, Table, Value
+
+if TYPE_CHECKING:  # takes 400 ms to import
+    import dataset
+
+WRITE = 1
+DELETE = 2
+
+
+class RowRejected(MsyncdError):
+    """The database would not take a row because of the row's own values."""
+
+
+# An entry of the change log as a plain tuple, since thousands are read at a time:
+# (type, operation, origin, store, store_before, route, route_before, only_site, parent, key, key, ...)
+Entry = tuple[Any, ...]
+TYPE, OPERATION, ORIGIN, STORE, STORE_BEFORE, ROUTE, ROUTE_BEFORE, ONLY_SITE, PARENT, KEY = range(10)
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """Entries of the change log in commit order. `upto` is the cursor behind the last; `end` that of the whole log."""
+
+    entries: list[Entry]
+    upto: Cursor
+    end: Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """Which entries can concern a site at all: a filter for the database, wider than routing, never narrower.
+
+    `types` are always of interest; others if their store is one of `stores` (None: any) or their routing value one of
+    `routes`. `not_from` leaves out entries that came from that site and from no one else's hand.
+    """
+
+    site: int
+    types: frozenset[int]
+    stores: frozenset[str] | None
+    routes: frozenset[Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """What is to be captured and guarded on this site."""
+
+    site: int
+    record_types: tuple[RecordType, ...]
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What `install` found and did: ids of the record types in the change log, names of what it made or dropped.
+
+    `lost` names record types whose triggers were there once and had gone: their table may have changed unseen.
+    """
+
+    ids: Mapping[str, int]
+    made: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which rows a fill is about: those of `stores` (None: every row), or whose routing value is one of `routes`."""
+
+    stores: frozenset[str] | None = None
+    routes: frozenset[Value] = field(default_factory=frozenset)
+
+
+class Reader(ABC):
+    """One consistent look at the database. No lock that an application would feel is held for longer than the look."""
+
+    @abstractmethod
+    def execute(self, sql: str, parameters: Sequence[Value] = ()) -> list[Row]:
+        """Run portable SQL on the ledger's tables (`?` for a value) and fetch what it returns."""
+
+    @abstractmethod
+    def log_end(self) -> Cursor:
+        """The cursor behind the last entry that can be read now."""
+
+    @abstractmethod
+    def log_start(self) -> Cursor:
+        """The cursor before the first entry that is still there: older cursors need a fill."""
+
+    @abstractmethod
+    def log_page(self, after: Cursor, limit: int, interest: Interest | None = None) -> LogPage:
+        """Up to `limit` entries beyond a cursor; `upto` is the log's end if there are no more."""
+
+    @abstractmethod
+    def log_families(
+        self,
+        after: Cursor,
+        upto: Cursor,
+        headers: Mapping[int, Collection[Value]],
+        lines: Mapping[int, Collection[Value]],
+    ) -> list[Entry]:
+        """Entries in (after, upto] of these families: headers by type and key, lines by type and parent's key."""
+
+    @abstractmethod
+    def log_count(self, after: Cursor, interest: Interest | None = None, origin: int | None = None) -> int:
+        """How many entries lie beyond a cursor (of one origin, if given)."""
+
+    @abstractmethod
+    def log_keys(self, after: Cursor, type_id: int, origin: int) -> set[Row]:
+        """The keys of one type that `origin` changed beyond a cursor."""
+
+    @abstractmethod
+    def deleted_parents(self, type_id: int, keys: Collection[Value]) -> dict[Value, tuple[Value, Value]]:
+        """Store and routing value of records by their delete entries in the log: for lines whose header is gone."""
+
+    @abstractmethod
+    def rows(self, record_type: RecordType, keys: Collection[Row]) -> dict[Row, Row]:
+        """The rows that stand under these keys, by key. Raises RowRejected for one that cannot be read."""
+
+    @abstractmethod
+    def stores_of(self, record_type: RecordType, keys: Collection[Row]) -> dict[Row, tuple[str | None, Value]]:
+        """Store and routing value of the records that stand under these keys, through their parents if so declared."""
+
+    @abstractmethod
+    def children_of(self, record_type: RecordType, parents: Collection[Value]) -> list[Row]:
+        """The rows of a type whose parent (by `through`) is one of these."""
+
+    @abstractmethod
+    def existing(self, table: str, columns: Sequence[str], values: Collection[Row]) -> set[Row]:
+        """Which of these value tuples stand in those columns of a table."""
+
+    @abstractmethod
+    def holders(
+        self, table: str, columns: Sequence[str], values: Collection[Row], key: Sequence[str]
+    ) -> list[tuple[Row, Row]]:
+        """(value, key) of every row of a table that holds one of these value tuples in those columns."""
+
+    @abstractmethod
+    def page(
+        self, record_type: RecordType, after: Row | None, limit: int, scope: Scope, upto: Row | None = None
+    ) -> list[Row]:
+        """Rows in key order beyond a key, at most `limit`: a piece of a fill."""
+
+    @abstractmethod
+    def count(self, record_type: RecordType, scope: Scope) -> int:
+        """How many rows a scope has."""
+
+
+class Writer(Reader):
+    """A write transaction: durable when its `with` block ends, undone if that raises."""
+
+    @abstractmethod
+    def put(self, table: str, key: Mapping[str, Value], values: Mapping[str, Value]) -> None:
+        """Write one row of a ledger table, whether it stood there or not."""
+
+    @abstractmethod
+    def insert(self, table: str, rows: Iterable[Mapping[str, Value]]) -> None:
+        """Add rows to a ledger table."""
+
+    @abstractmethod
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Undoes what was done inside if the block raises; the transaction goes on."""
+
+    @abstractmethod
+    def begin_applying(self, origin: int) -> None:
+        """From here on this transaction is the applier's; see `apply_to`."""
+
+    @abstractmethod
+    def end_applying(self) -> None:
+        """The application's rules hold again; called before the commit."""
+
+    @abstractmethod
+    def as_application(self) -> AbstractContextManager[None]:
+        """Inside, writes are guarded and captured like the application's own."""
+
+    @abstractmethod
+    def upsert(self, record_type: RecordType, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        """Write rows past the guard, unlogged. `columns` begin with the key. Raises RowRejected, with none written."""
+
+    @abstractmethod
+    def delete(self, record_type: RecordType, keys: Sequence[Row]) -> None:
+        """Delete rows past the guard, unlogged. Raises RowRejected, with none deleted."""
+
+    @abstractmethod
+    def park(self, record_type: RecordType, columns: Sequence[str], key: Row) -> None:
+        """Give a record temporary unique values, so that another may take the ones it holds."""
+
+    @abstractmethod
+    def set_column(self, record_type: RecordType, key: Row, column: str, value: Value) -> None:
+        """Write one column of a record past the guard, unlogged."""
+
+    @abstractmethod
+    def lookups(self) -> "dataset.Database":
+        """A dataset database within this transaction, for what is not hot."""
+
+    @abstractmethod
+    def append(self, width: int, entries: Iterable[Entry]) -> None:
+        """Append entries to the change log; each has `width` key values."""
+
+    @abstractmethod
+    def trim_log(self, upto: Cursor) -> int:
+        """Forget entries up to a cursor; returns how many."""
+
+    @abstractmethod
+    def log_again(self, type_id: int, after: Cursor, origin: int, only_site: int | None) -> int:
+        """Append an entry for each record of a type that has entries beyond a cursor; returns how many."""
+
+    @abstractmethod
+    def log_all(self, type_id: int, record_type: RecordType, origin: int, scope: Scope) -> int:
+        """Append an entry for each record of a type in a scope; returns how many."""
+
+
+class Database(ABC):
+    """The application's database as this process uses it. Safe to use from several threads."""
+
+    dialect: str
+
+    @abstractmethod
+    def describe(self) -> dict[str, Table]:
+        """The application's tables, by casefolded name."""
+
+    @abstractmethod
+    def install(self, capture: Capture) -> Installed:
+        """Make msyncd's tables and triggers, or bring them up to date. Idempotent; leaves the application's tables alone."""
+
+    @abstractmethod
+    def installed(self) -> bool:
+        """Whether msyncd's tables are there."""
+
+    @abstractmethod
+    def renew_guard(self, facts: Facts, writer: Writer, site: int) -> None:
+        """Write the store facts that the guard reads, inside a transaction."""
+
+    @abstractmethod
+    def remove(self) -> tuple[str, ...]:
+        """Take every trace of msyncd away again; returns the names of what was dropped."""
+
+    @abstractmethod
+    def schema_version(self) -> int:
+        """A number that changes when any table or trigger does. Cheap."""
+
+    @abstractmethod
+    def data_version(self) -> int:
+        """A number that changes when any other connection has committed. Cheap: no table is read."""
+
+    @abstractmethod
+    def watched_paths(self) -> tuple[str, ...]:
+        """Files whose events tell of a local write; empty where the database notifies otherwise."""
+
+    @abstractmethod
+    def read(self) -> AbstractContextManager[Reader]:
+        """A consistent look."""
+
+    @abstractmethod
+    def write(self) -> AbstractContextManager[Writer]:
+        """A durable write transaction. Waits for the write lock a bounded time, then raises DatabaseUnavailable."""
+
+    @abstractmethod
+    def lookups(self) -> "dataset.Database":
+        """A dataset database for reading on the calling thread, for what is not hot."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of every connection."""

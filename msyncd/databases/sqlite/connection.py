@@ -1,0 +1,91 @@
+"""Opening connections and telling errors apart."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from msyncd.databases.interface import RowRejected
+from msyncd.errors import DatabaseUnavailable, MsyncdError, WrongUsage
+
+BUSY_SECONDS = 10.0
+"""How long to wait for another program's write lock before giving up until later."""
+
+
+def path_of(url: str) -> Path:
+    """The file of a sqlite:/// URL. Raises WrongUsage for one without a file: memory cannot be shared."""
+    rest = url.removeprefix("sqlite:///")
+    if rest == url or not rest or rest == ":memory:":
+        raise WrongUsage(f"{url} names no database file", hint="use sqlite:///FILE")
+    return Path(rest)
+
+
+def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
+    """A connection in autocommit mode that changes nothing of the application's own settings.
+
+    Raises DatabaseUnavailable if there is no such database: msyncd never makes one.
+    """
+    with mapped(str(path)):
+        if not path.is_file():
+            raise DatabaseUnavailable(
+                f"there is no database {path}", hint="start the application once, or correct this_site.database"
+            )
+        connection = sqlite3.connect(
+            f"file:{quote(str(path))}?mode=rw",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=BUSY_SECONDS,
+            cached_statements=256,
+        )
+        try:
+            if writable:
+                # durable also where the application runs its own connections with less; EXTRA also syncs the folder
+                connection.execute("PRAGMA synchronous=EXTRA")
+                connection.execute("PRAGMA foreign_keys=ON")
+                connection.execute("PRAGMA cache_size=-65536")
+                connection.execute("PRAGMA wal_autocheckpoint=10000")
+            else:
+                connection.execute("PRAGMA query_only=ON")
+                connection.execute("PRAGMA cache_size=-32768")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+@contextmanager
+def mapped(what: str = "the database") -> Iterator[None]:
+    """Turn the driver's errors into ours: the row is at fault, or waiting can mend it."""
+    try:
+        yield
+    except MsyncdError:
+        raise
+    except (
+        sqlite3.IntegrityError,
+        sqlite3.DataError,
+        OverflowError,
+        UnicodeEncodeError,
+        sqlite3.InterfaceError,
+    ) as error:
+        raise RowRejected(str(error)) from error
+    except sqlite3.OperationalError as error:
+        if "decode to UTF-8" in str(error):
+            raise RowRejected(f"text that is not UTF-8: {error}") from error
+        raise DatabaseUnavailable(f"{what}: {error}", hint=_hint(error)) from error
+    except sqlite3.ProgrammingError as error:
+        if "type 'str'" in str(error) or "not supported" in str(error):
+            raise RowRejected(str(error)) from error
+        raise
+
+
+def _hint(error: sqlite3.OperationalError) -> str:
+    text = str(error)
+    if "locked" in text or "busy" in text:
+        return "another program holds its write lock; trying again"
+    if "full" in text:
+        return "free some space on its disk; nothing is lost, trying again"
+    if "readonly" in text or "unable to open" in text:
+        return "check that its file and folder can be written by the user that runs msyncd"
+    return "trying again"

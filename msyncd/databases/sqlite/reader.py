@@ -1,0 +1,254 @@
+"""One consistent look at a SQLite database."""
+
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from msyncd.databases.interface import KEY, Entry, Interest, LogPage, Reader, Scope
+from msyncd.databases.sqlite.connection import mapped
+from msyncd.databases.sqlite.names import found, listed, quoted
+from msyncd.model import START, Cursor, RecordType, Row, Value
+
+CHUNK = 5000
+"""Values in one statement: well below SQLite's limit of 32,766 parameters."""
+
+ENTRY = "type, operation, origin, store, store_before, route, route_before, only_site, parent"
+
+
+def chunks(values: Collection[Any], size: int = CHUNK) -> Iterator[list[Any]]:
+    """The values in lists of at most `size`."""
+    all_values = list(values)
+    for start in range(0, len(all_values), size):
+        yield all_values[start : start + size]
+
+
+def among(columns: Sequence[str], count: int, prefix: str = "") -> str:
+    """A condition that a tuple of columns is one of `count` tuples of parameters."""
+    if len(columns) == 1:
+        return f"{prefix}{quoted(columns[0])} IN ({', '.join('?' * count)})"
+    one = "(" + ", ".join("?" * len(columns)) + ")"
+    return f"({listed(columns, prefix)}) IN (VALUES {', '.join([one] * count)})"
+
+
+def flat(values: Collection[Row]) -> list[Value]:
+    """Tuples as one list of parameters."""
+    return [value for row in values for value in row]
+
+
+class SQLiteReader(Reader):
+    """Reads on a connection whose transaction somebody else begins and ends."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, types: Mapping[str, RecordType], ids: Mapping[str, int], width: int
+    ) -> None:
+        self._connection = connection
+        self.connection = connection
+        self._types = types
+        self._ids = ids
+        self._width = width
+        self._entry = ENTRY + "".join(f", key{i}" for i in range(1, width + 1))
+
+    def _fetch(self, sql: str, parameters: Sequence[Value] = ()) -> list[Row]:
+        with mapped():
+            return self._connection.execute(sql, parameters).fetchall()
+
+    def execute(self, sql: str, parameters: Sequence[Value] = ()) -> list[Row]:
+        return self._fetch(sql, parameters)
+
+    # --- the change log ---------------------------------------------------------------------------------------------
+
+    def log_end(self) -> Cursor:
+        # the highest number ever used: the log may have been trimmed empty (P2)
+        found_rows = self._fetch("SELECT seq FROM sqlite_sequence WHERE name = 'msyncd_change_log'")
+        return Cursor(0, int(str(found_rows[0][0]))) if found_rows else START
+
+    def log_start(self) -> Cursor:
+        lowest = self._fetch("SELECT min(seq) FROM msyncd_change_log")[0][0]
+        return Cursor(0, int(str(lowest)) - 1) if lowest is not None else self.log_end()
+
+    def log_page(self, after: Cursor, limit: int, interest: Interest | None = None) -> LogPage:
+        end = self.log_end()
+        if end <= after:
+            return LogPage([], end, end)
+        where, parameters = _interest(interest)
+        rows = self._fetch(
+            f"SELECT seq, {self._entry} FROM msyncd_change_log WHERE seq > ?{where} ORDER BY seq LIMIT ?",
+            (after.seq, *parameters, limit),
+        )
+        upto = Cursor(0, int(rows[-1][0])) if len(rows) == limit else end  # type: ignore[arg-type]  # seq is a number
+        return LogPage([row[1:] for row in rows], upto, end)
+
+    def log_families(
+        self,
+        after: Cursor,
+        upto: Cursor,
+        headers: Mapping[int, Collection[Value]],
+        lines: Mapping[int, Collection[Value]],
+    ) -> list[Entry]:
+        if upto <= after:
+            return []
+        entries: list[Entry] = []
+        for column, wanted in (("key1", headers), ("parent", lines)):
+            for type_id, values in wanted.items():
+                for some in chunks(values):
+                    entries += self._fetch(
+                        f"SELECT {self._entry} FROM msyncd_change_log WHERE seq > ? AND seq <= ? AND type = ?"
+                        f" AND {column} IN ({', '.join('?' * len(some))}) ORDER BY seq",
+                        (after.seq, upto.seq, type_id, *some),
+                    )
+        return entries
+
+    def log_count(self, after: Cursor, interest: Interest | None = None, origin: int | None = None) -> int:
+        where, parameters = _interest(interest)
+        if origin is not None:
+            where, parameters = f"{where} AND origin = ?", (*parameters, origin)
+        keys = self._entry.removeprefix(ENTRY)
+        rows = self._fetch(
+            f"SELECT count(*) FROM (SELECT DISTINCT type{keys} FROM msyncd_change_log WHERE seq > ?{where})",
+            (after.seq, *parameters),
+        )
+        return int(str(rows[0][0]))
+
+    def log_keys(self, after: Cursor, type_id: int, origin: int) -> set[Row]:
+        record_type = next((one for one in self._types.values() if self._ids.get(one.name) == type_id), None)
+        if record_type is None:
+            return set()
+        keys = ", ".join(f"key{i}" for i in range(1, len(record_type.key) + 1))
+        return set(
+            self._fetch(
+                f"SELECT {keys} FROM msyncd_change_log WHERE seq > ? AND type = ? AND origin = ?",
+                (after.seq, type_id, origin),
+            )
+        )
+
+    def deleted_parents(self, type_id: int, keys: Collection[Value]) -> dict[Value, tuple[Value, Value]]:
+        gone: dict[Value, tuple[Value, Value]] = {}
+        for some in chunks(keys):
+            for key, store, route in self._fetch(
+                "SELECT key1, store, route FROM msyncd_change_log WHERE type = ? AND operation = 2"
+                f" AND key1 IN ({', '.join('?' * len(some))}) ORDER BY seq",
+                (type_id, *some),
+            ):
+                gone[key] = (store, route)
+        return gone
+
+    # --- the application's tables -----------------------------------------------------------------------------------
+
+    def rows(self, record_type: RecordType, keys: Collection[Row]) -> dict[Row, Row]:
+        width = len(record_type.key)
+        stand: dict[Row, Row] = {}
+        for some in chunks(keys):
+            sql = (
+                f"SELECT {listed(record_type.columns)} FROM {quoted(record_type.table)}"
+                f" WHERE {among(record_type.key, len(some))}"
+            )
+            stand |= {row[:width]: row for row in self._fetch(sql, flat(some))}
+        return stand
+
+    def stores_of(self, record_type: RecordType, keys: Collection[Row]) -> dict[Row, tuple[str | None, Value]]:
+        width = len(record_type.key)
+        how = found(record_type, self._types)
+        stores: dict[Row, tuple[str | None, Value]] = {}
+        for some in chunks(keys):
+            sql = (
+                f"SELECT {listed(record_type.key, 't.')}, {how.store}, {how.route}"
+                f" FROM {quoted(record_type.table)} t{how.joins} WHERE {among(record_type.key, len(some), 't.')}"
+            )
+            for row in self._fetch(sql, flat(some)):
+                stores[row[:width]] = (row[width], row[width + 1])  # type: ignore[assignment]  # the store is cast to text
+        return stores
+
+    def children_of(self, record_type: RecordType, parents: Collection[Value]) -> list[Row]:
+        through = record_type.through
+        if through is None:
+            return []
+        rows: list[Row] = []
+        for some in chunks(parents):
+            rows += self._fetch(
+                f"SELECT {listed(record_type.columns)} FROM {quoted(record_type.table)}"
+                f" WHERE {among((through.column,), len(some))} ORDER BY {listed(record_type.key)}",
+                some,
+            )
+        return rows
+
+    def existing(self, table: str, columns: Sequence[str], values: Collection[Row]) -> set[Row]:
+        stand: set[Row] = set()
+        for some in chunks(values):
+            stand |= set(
+                self._fetch(
+                    f"SELECT {listed(columns)} FROM {quoted(table)} WHERE {among(columns, len(some))}", flat(some)
+                )
+            )
+        return stand
+
+    def holders(
+        self, table: str, columns: Sequence[str], values: Collection[Row], key: Sequence[str]
+    ) -> list[tuple[Row, Row]]:
+        width = len(columns)
+        held: list[tuple[Row, Row]] = []
+        for some in chunks(values):
+            rows = self._fetch(
+                f"SELECT {listed(columns)}, {listed(key)} FROM {quoted(table)} WHERE {among(columns, len(some))}",
+                flat(some),
+            )
+            held += [(row[:width], row[width:]) for row in rows]
+        return held
+
+    def page(
+        self, record_type: RecordType, after: Row | None, limit: int, scope: Scope, upto: Row | None = None
+    ) -> list[Row]:
+        where, parameters = self._scope(record_type, scope)
+        keys = listed(record_type.key, "t.")
+        marks = ", ".join("?" * len(record_type.key))
+        if after is not None:
+            where, parameters = f"{where} AND ({keys}) > ({marks})", [*parameters, *after]
+        if upto is not None:
+            where, parameters = f"{where} AND ({keys}) <= ({marks})", [*parameters, *upto]
+        how = found(record_type, self._types)
+        return self._fetch(
+            f"SELECT {listed(record_type.columns, 't.')} FROM {quoted(record_type.table)} t{how.joins}"
+            f" WHERE 1{where} ORDER BY {keys} LIMIT ?",
+            [*parameters, limit],
+        )
+
+    def count(self, record_type: RecordType, scope: Scope) -> int:
+        where, parameters = self._scope(record_type, scope)
+        how = found(record_type, self._types)
+        rows = self._fetch(f"SELECT count(*) FROM {quoted(record_type.table)} t{how.joins} WHERE 1{where}", parameters)
+        return int(str(rows[0][0]))
+
+    def _scope(self, record_type: RecordType, scope: Scope) -> tuple[str, list[Value]]:
+        if scope.stores is None:
+            return "", []
+        how = found(record_type, self._types)
+        if how.store == "NULL":
+            return "", []
+        stores, routes = sorted(scope.stores), list(scope.routes)
+        either = f"{how.store} IN ({', '.join('?' * len(stores))})"
+        if how.route != "NULL":
+            either += f" OR {how.route} IN ({', '.join('?' * len(routes))})"
+            return f" AND ({either})", [*stores, *routes]
+        return f" AND ({either})", [*stores]
+
+
+def _interest(interest: Interest | None) -> tuple[str, tuple[Value, ...]]:
+    """The condition that leaves out what cannot concern a site."""
+    if interest is None:
+        return "", ()
+    where = " AND (only_site IS NULL OR only_site = ?)"
+    parameters: list[Value] = [interest.site]
+    if interest.stores is not None:
+        stores, routes = sorted(interest.stores), list(interest.routes)
+        types = ", ".join(str(one) for one in sorted(interest.types))
+        in_stores, in_routes = ", ".join("?" * len(stores)), ", ".join("?" * len(routes))
+        where += (
+            f" AND (only_site = ? OR type IN ({types}) OR store IN ({in_stores}) OR store_before IN ({in_stores})"
+            f" OR route IN ({in_routes}) OR route_before IN ({in_routes}) OR (store IS NULL AND parent IS NOT NULL))"
+        )
+        parameters += [interest.site, *stores, *stores, *routes, *routes]
+    return where, tuple(parameters)
+
+
+def entry_key(entry: Entry, width: int) -> Row:
+    """The key of an entry, for a record type with `width` key columns."""
+    return entry[KEY : KEY + width]

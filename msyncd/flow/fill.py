@@ -1,0 +1,169 @@
+"""Filling a site from the primary's tables, piece by piece, family by family (P27).
+
+A piece is every record of one root type that goes to the site, in a range of keys, with its lines. What the site holds
+in that range beyond the piece leaves there. Pieces and batches move the same cursor row, one after the other, so that a
+piece never overwrites what the change log brought later.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from msyncd.databases.interface import Reader, Scope
+from msyncd.flow.conversation import Piece, TypeChanges
+from msyncd.flow.here import Here
+from msyncd.flow.ledger.cleared import restored
+from msyncd.flow.ledger.fills import Fill
+from msyncd.flow.ledger.versions import versions_of
+from msyncd.flow.outbound import LeftOut
+from msyncd.flow.route import audiences, routing_values
+from msyncd.flow.values import packed_key
+from msyncd.model import Changes, RecordType, Row, Site, Value
+from msyncd.plugins import Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Poured:
+    """A piece, and what must be noted before it leaves."""
+
+    piece: Piece
+    left_out: tuple[LeftOut, ...] = ()
+    failed: tuple[tuple[Changes, Failed], ...] = ()
+
+
+def read_piece(
+    reader: Reader,
+    here: Here,
+    site: Site,
+    fill: Fill,
+    at: tuple[str, Row | None],
+    limit: int,
+    *,
+    stopped: Mapping[str, str],
+    digests: bool = False,
+) -> Poured:
+    """The piece of a fill behind a place: a root type ("" before the first) and its last key (None: from its start)."""
+    roots = [name for name in here.types.roots() if name not in stopped and (fill.record_type in (None, name))]
+    name, after = at
+    if not roots:
+        return Poured(Piece(fill.id, "", None, None, last=True, digests=digests))
+    if name not in roots:
+        name, after = roots[0], None
+    root = here.types.types[name]
+    scope = scope_of(here, site, fill.stores)
+    rows = reader.page(root, after, limit, scope)
+    upto = root.key_of(rows[-1]) if len(rows) == limit else None
+    left_out: list[LeftOut] = []
+    failed: list[tuple[Changes, Failed]] = []
+    spoken = [
+        _spoken(reader, one, digests) for one in _family(reader, here, site, root, rows, stopped, left_out, failed)
+    ]
+    position = roots.index(name)
+    return Poured(
+        Piece(
+            fill.id,
+            name,
+            after,
+            upto,
+            types=tuple(one for one in spoken if len(one)),
+            stores=None if fill.stores is None else tuple(sorted(fill.stores)),
+            family=fill.record_type,
+            last=upto is None and position == len(roots) - 1,
+            digests=digests,
+            done=position,
+            of=len(roots),
+        ),
+        tuple(left_out),
+        tuple(failed),
+    )
+
+
+def next_place(here: Here, fill: Fill, piece: Piece, stopped: Mapping[str, str]) -> tuple[str, Row | None]:
+    """Where the fill goes on behind a piece."""
+    if piece.upto is not None:
+        return piece.type, tuple(piece.upto)
+    roots = [name for name in here.types.roots() if name not in stopped and fill.record_type in (None, name)]
+    following = roots.index(piece.type) + 1
+    return (roots[following], None) if following < len(roots) else ("", None)
+
+
+def scope_of(here: Here, site: Site, stores: frozenset[str] | None) -> Scope:
+    """The rows that can go to a site at all, of some stores or of all."""
+    if here.plugins.routed_by_plugins:
+        return Scope(stores)
+    if stores is not None:
+        return Scope(stores)
+    if site.copies_of == "all":
+        return Scope()
+    return Scope(frozenset(site.active_stores | site.copies_of), routing_values(here, site))
+
+
+def _family(
+    reader: Reader,
+    here: Here,
+    site: Site,
+    root: RecordType,
+    rows: Sequence[Row],
+    stopped: Mapping[str, str],
+    left_out: list[LeftOut],
+    failed: list[tuple[Changes, Failed]],
+) -> list[Changes]:
+    """The records of a piece that go to the site: of the root type, then of the types through it."""
+    chosen = _chosen(reader, here, site, root, rows, left_out, failed)
+    family = [chosen]
+    for child_name in here.types.children[root.name]:
+        if child_name not in stopped:
+            child = here.types.types[child_name]
+            lines = reader.children_of(child, [key[0] for key in chosen.keys]) if len(chosen) else []
+            family += _family(reader, here, site, child, lines, stopped, left_out, failed)
+    return family
+
+
+def _chosen(
+    reader: Reader,
+    here: Here,
+    site: Site,
+    record_type: RecordType,
+    rows: Sequence[Row],
+    left_out: list[LeftOut],
+    failed: list[tuple[Changes, Failed]],
+) -> Changes:
+    by_key = restored(reader, record_type, {record_type.key_of(row): row for row in rows})
+    stands = reader.stores_of(record_type, by_key.keys()) if record_type.store is not None else {}
+    nowhere: tuple[str | None, Value] = (None, None)
+    changes = Changes(
+        record_type,
+        list(by_key),
+        list(by_key.values()),
+        stores=[stands.get(key, nowhere)[0] for key in by_key],
+        routes=[stands.get(key, nowhere)[1] for key in by_key],
+        origins=[here.site] * len(by_key),
+    )
+    sets, failures = audiences(reader, here, changes)
+    failed += [(changes, one) for one in failures]
+    changes = changes.select(at for at, sites in enumerate(sets) if site.sync_id in sites)
+    if here.plugins.implemented("filter") and len(changes):
+        filtered = here.plugins.filter(record_type, changes, site, "pull")
+        failed += [(changes, one) for one in filtered.failed]
+        left_out += [LeftOut(record_type.name, count, plugin) for plugin, count in filtered.left_out_by.items()]
+        changes = filtered.changes
+    return changes
+
+
+def _spoken(reader: Reader, changes: Changes, digests: bool) -> TypeChanges:
+    record_type = changes.record_type
+    if digests:
+        rows: list[Row] = [
+            (*key, digest(row)) for key, row in zip(changes.keys, changes.rows, strict=True) if row is not None
+        ]
+        return TypeChanges(record_type.name, record_type.columns, rows=rows)
+    versions = None
+    if record_type.edited_on == "any_site":
+        numbers = versions_of(reader, record_type.name, changes.keys)
+        versions = [numbers.get(key, 0) for key in changes.keys]
+    return TypeChanges(record_type.name, record_type.columns, rows=list(changes.rows), versions=versions)  # type: ignore[arg-type]  # all are rows
+
+
+def digest(row: Row) -> bytes:
+    """Sixteen bytes that tell two rows apart."""
+    return blake2b(packed_key(row), digest_size=16).digest()

@@ -1,0 +1,55 @@
+"""What every step needs to know of this site: one value, swapped whole when the configuration changes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from msyncd.databases.interface import Database
+from msyncd.flow.types import TypeSet
+from msyncd.model import PRIMARY, Facts, Site
+from msyncd.plugins import Plugins
+from msyncd.settings.values import Settings
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The time by this machine's clock. Nothing in order, ownership or receipts depends on it (P38)."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Here:
+    """This site as it is configured and as the facts are."""
+
+    settings: Settings
+    database: Database
+    types: TypeSet
+    plugins: Plugins
+    facts: Facts
+    installation_id: str
+    clock: Clock = utc_now
+
+    @property
+    def site(self) -> int:
+        """This site's sync ID."""
+        return self.settings.this_site.sync_id
+
+    @property
+    def is_primary(self) -> bool:
+        """Whether this site is the primary."""
+        return self.site == PRIMARY
+
+    def now(self) -> str:
+        """The time as it is noted: RFC 3339 in UTC."""
+        return self.clock().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def peer(self, sync_id: int) -> Site:
+        """A site by its sync ID, known or not."""
+        return self.facts.sites.get(sync_id) or Site(sync_id, f"site {sync_id}")
+
+    def holds(self, store: str | None) -> bool:
+        """Whether this site's tables are to hold a store's records: it is active here, or a copy is kept."""
+        if store is None:
+            return True
+        return self.facts.active_site(store) == self.site or self.peer(self.site).holds_copy(store)

@@ -1,0 +1,229 @@
+"""Inbound, as a story: receive, check, apply, and what is kept aside.
+
+Everything here happens in one write transaction, whose receipt or cursor the caller moves: rows, receipt and cursor
+commit together, or not at all.
+"""
+
+from collections.abc import Sequence
+
+from msyncd.databases.interface import Writer
+from msyncd.flow import conflict
+from msyncd.flow.apply import apply_rows, fired
+from msyncd.flow.check import check, keep_families
+from msyncd.flow.families import halves, whole
+from msyncd.flow.here import Here
+from msyncd.flow.hooks import HookTransaction, batch_before
+from msyncd.flow.ledger import aside, cleared
+from msyncd.flow.ledger.aside import Aside, Record
+from msyncd.flow.log import log_applied, log_rows
+from msyncd.flow.missing import check_references
+from msyncd.flow.outcome import Outcome, aside_of, take_out
+from msyncd.flow.receive import Batchwork, Work
+from msyncd.flow.relay import keep_relayed, split_relayed
+from msyncd.flow.standing import keep_referred
+from msyncd.flow.stores import find_stores
+from msyncd.flow.values import packed_key
+from msyncd.model import AppliedBatch, Changes, Cursor
+from msyncd.plugins import Failed
+
+
+class _HookFailedError(Exception):
+    """Plugins raised while a batch was applied: what it did is undone."""
+
+    def __init__(self, failed: Sequence[Failed]) -> None:
+        super().__init__(failed[0].reason)
+        self.failed = failed
+
+
+def take_in(
+    writer: Writer, here: Here, work: Batchwork, origin: int, mark: str, pushed: Cursor | None = None
+) -> tuple[Outcome, list[AppliedBatch]]:
+    """Check and apply what arrived from a site. `pushed` (on a satellite): up to where its own log was sent.
+
+    Returns what became of it, and what hooks are told once it is committed. Raises NeedsMoreError, TryLater.
+    """
+    outcome = Outcome(origin)
+    asked = {(name, key) for name, one in work.items() for key in one.keys()} if _has_uniques(here, work) else set()
+    _add_kept_aside(writer, here, work, origin)
+    find_stores(writer, here, work)
+    if pushed is not None:
+        conflict.keep_unsent(writer, here, work, pushed, outcome)
+    check(writer, here, work, outcome)
+    if here.is_primary:
+        conflict.resolve(writer, here, work, outcome)
+    keep_families(writer, here, work, outcome)
+    references = check_references(writer, here, work, outcome)
+    keep_families(writer, here, work, outcome)
+    keep_referred(writer, here, work, outcome)
+    relayed = split_relayed(here, work) if here.is_primary else {}
+    told: list[AppliedBatch] = []
+    writer.begin_applying(origin)
+    _apply(writer, here, work, outcome, asked, mark, told)
+    writer.end_applying()
+    if relayed:
+        log_applied(writer, here, relayed)
+        keep_relayed(writer, relayed)
+    if not here.is_primary:
+        conflict.agree_pulled(writer, work)
+    _put_back_cleared(writer, here, work, references)
+    _keep_aside(writer, here, work, relayed, outcome)
+    outcome.applied = sum(map(len, work.values())) + sum(map(len, relayed.values()))
+    return outcome, told
+
+
+def _has_uniques(here: Here, work: Batchwork) -> bool:
+    return any(here.types.table_of(name).uniques for name in work)
+
+
+def _add_kept_aside(writer: Writer, here: Here, work: Batchwork, origin: int) -> None:
+    """What waited is tried again with each batch, unless the batch brings a later change of it (P17)."""
+    again = aside.waiting(writer, origin)
+    headers = {(name, key) for name, one in work.items() if here.types.children[name] for key in one.keys()}
+    if headers:
+        again += [one for one in aside.quarantined(writer) if one.site == origin and one.header in headers]
+    for one in again:
+        record_type = here.types.types.get(one.record_type)
+        if record_type is not None:
+            arriving = work.get(one.record_type)
+            if arriving is None:
+                empty = Changes(record_type, [], [])
+                arriving = work[one.record_type] = Work(record_type, empty, empty)
+            if one.key not in set(arriving.keys()):
+                _add(arriving, one)
+    for name in [name for name in here.types.order if name in work]:  # parents first again
+        work[name] = work.pop(name)
+
+
+def _add(arriving: Work, one: Aside) -> None:
+    values = dict(zip(one.columns, one.row, strict=True)) if one.row is not None else {}
+    row = tuple(values.get(column) for column in arriving.record_type.columns) if one.row is not None else None
+    name = "writes" if row is not None else "deletes"
+    changes: Changes = getattr(arriving, name)
+    added = Changes(
+        arriving.record_type,
+        [*changes.keys, one.key],
+        [*changes.rows, row],
+        stores=[*changes.stores, one.store],
+        origins=[*changes.origins, one.site],
+    )
+    setattr(arriving, name, added)
+    if one.base is not None:
+        arriving.numbers[one.key] = one.base
+
+
+def _apply(
+    writer: Writer,
+    here: Here,
+    work: Batchwork,
+    outcome: Outcome,
+    asked: set[Record],
+    mark: str,
+    told: list[AppliedBatch],
+) -> None:
+    """Apply the work with its hooks. Where a plugin raises, halve it until the families at fault stand alone."""
+    try:
+        with writer.savepoint():
+            told.append(_apply_once(writer, here, work, outcome, asked, mark))
+    except _HookFailedError as error:
+        if whole(here.types, work):
+            _keep_failed(here, work, outcome, error.failed[0])
+            return
+        for half in halves(here.types, work):
+            _apply(writer, here, half, outcome, asked, mark, told)
+        take_out(work, outcome.kept)
+
+
+def _apply_once(
+    writer: Writer, here: Here, work: Batchwork, outcome: Outcome, asked: set[Record], mark: str
+) -> AppliedBatch:
+    listening = any(here.plugins.implemented(hook) for hook in ("before_apply", "applied", "committed"))
+    batch = batch_before(writer, work, outcome.origin, mark) if listening else AppliedBatch(outcome.origin, mark)
+    transaction = HookTransaction(writer, here.site)
+    if here.plugins.implemented("before_apply"):
+        _unless_failed(here.plugins.before_apply(transaction, batch))
+    apply_rows(writer, here, work, outcome, asked)
+    for one in work.values():
+        log_rows(writer, here, one.record_type, fired(writer, here, one))
+    if here.is_primary:
+        log_applied(writer, here, work)
+    if here.plugins.implemented("applied"):
+        _unless_failed(here.plugins.applied(transaction, _without(batch, outcome)))
+    return _without(batch, outcome)
+
+
+def _unless_failed(failed: Sequence[Failed]) -> None:
+    if failed:
+        raise _HookFailedError(failed)
+
+
+def _without(batch: AppliedBatch, outcome: Outcome) -> AppliedBatch:
+    """The batch without what the database rejected."""
+    if not outcome.kept:
+        return batch
+    kept = outcome.kept
+
+    def some(of: dict[str, Changes]) -> dict[str, Changes]:
+        chosen = {
+            name: changes.select(at for at, key in enumerate(changes.keys) if (name, key) not in kept)
+            for name, changes in of.items()
+        }
+        return {name: changes for name, changes in chosen.items() if len(changes)}
+
+    return AppliedBatch(
+        batch.origin, batch.mark, some(dict(batch.new)), some(dict(batch.changed)), some(dict(batch.same))
+    )
+
+
+def _keep_failed(here: Here, work: Batchwork, outcome: Outcome, failed: Failed) -> None:
+    for one in work.values():
+        for key in [*one.writes.keys, *one.deletes.keys]:
+            kept = aside_of(here, one, key, outcome.origin, failed.reason, failed.plugin, detail=failed.traceback)
+            outcome.keep("refused", kept)
+    take_out(work, outcome.kept)
+
+
+def _put_back_cleared(writer: Writer, here: Here, work: Batchwork, fresh: Sequence[cleared.Cleared]) -> None:
+    """Keep the originals of what was cleared, and put back what can now be referred to (P24)."""
+    if cleared.any_cleared(writer):
+        for name, one in work.items():
+            if one.record_type.clear_missing:
+                cleared.forget(writer, name, list(one.keys()))
+    applied = {(name, key) for name, one in work.items() for key in one.writes.keys}
+    cleared.keep(writer, [one for one in fresh if (one.record_type, one.key) in applied])
+    arrived = {here.types.types[name].table for name, one in work.items() if len(one.writes)}
+    waiting = [one for one in cleared.cleared(writer) if one.target in arrived] if cleared.any_cleared(writer) else []
+    for target, column in {(one.target, one.target_column) for one in waiting}:
+        some = [one for one in waiting if (one.target, one.target_column) == (target, column)]
+        there = writer.existing(target, (column,), {(one.value,) for one in some})
+        _restore(writer, here, [one for one in some if (one.value,) in there])
+
+
+def _restore(writer: Writer, here: Here, references: Sequence[cleared.Cleared]) -> None:
+    if not references:
+        return
+    writer.begin_applying(here.site)
+    for one in references:
+        record_type = here.types.types.get(one.record_type)
+        if record_type is not None:
+            writer.set_column(record_type, one.key, one.column, one.value)
+        writer.execute(
+            "DELETE FROM msyncd_cleared WHERE type = ? AND key = ? AND column_name = ?",
+            (one.record_type, packed_key(one.key), one.column),
+        )
+    writer.end_applying()
+
+
+def _keep_aside(writer: Writer, here: Here, work: Batchwork, relayed: Batchwork, outcome: Outcome) -> None:
+    """Note what waits and what is refused; forget what was kept of records that are settled now."""
+    settled: list[Record] = [
+        (name, key) for part in (work, relayed) for name, one in part.items() for key in one.keys()
+    ]
+    if settled and aside.count_waiting(writer):
+        aside.stop_waiting(writer, settled)
+    if settled and aside.count_quarantined(writer, outcome.origin):
+        aside.release(writer, settled, outcome.origin)
+    if not outcome.kept:
+        return
+    aside.stop_waiting(writer, outcome.kept)
+    aside.keep_waiting(writer, outcome.of("waits"))
+    aside.quarantine(writer, outcome.of("refused"))

@@ -1,0 +1,181 @@
+"""Joining (P28): what stood in the tables before the two ends first met.
+
+An empty site is filled from the other end, without a question. Where both hold records, they are compared first; if they
+differ, nothing is changed until an admin has said which side stands.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from msyncd.databases.interface import Reader, Scope, Writer
+from msyncd.errors import JoiningUndecided
+from msyncd.flow.conversation import Piece, Pull, Welcome
+from msyncd.flow.fill import digest, next_place
+from msyncd.flow.here import Here
+from msyncd.flow.ledger import meta
+from msyncd.flow.ledger.cleared import restored
+from msyncd.flow.ledger.fills import Fill
+from msyncd.flow.log import log_rows
+from msyncd.model import START, Cursor, RecordType, Row
+
+if TYPE_CHECKING:
+    from msyncd.flow.satellite import Satellite
+
+PIECE = 5000
+
+
+@dataclass(slots=True)
+class Difference:
+    """How the two ends differ in one record type, in records. `differing` holds the keys that are not the same."""
+
+    same: int = 0
+    changed: int = 0
+    only_here: int = 0
+    only_there: int = 0
+    differing: list[Row] | None = None
+
+    @property
+    def differs(self) -> bool:
+        """Whether there is anything to decide."""
+        return bool(self.changed or self.only_here or self.only_there)
+
+
+def join(satellite: "Satellite", welcome: Welcome) -> None:
+    """Bring what stood here before into the first cycle. Raises JoiningUndecided, with nothing changed."""
+    here = satellite.here
+    theirs = {one.name for one in welcome.record_types if one.rows}
+    with here.database.read() as reader:
+        mine = {name for name, one in here.types.types.items() if reader.page(one, None, 1, Scope())}
+    both = {here.types.root(name) for name in mine & theirs}
+    differences = _compare(satellite, both) if both else {}
+    undecided = {
+        name: one
+        for name, one in differences.items()
+        if one.differs and _decision(satellite, name) is None and not _only_adds(here, name, one)
+    }
+    # an item that only this site has can be made nowhere but on the primary: that is a question as well
+    alone = {name for name in mine - theirs if here.types.types[name].edited_on == "primary"}
+    homeless = {name for name in alone if name not in differences and _decision(satellite, name) is None}
+    if undecided or homeless:
+        raise JoiningUndecided(
+            "both ends hold records and differ: " + "; ".join(_words(undecided, homeless)),
+            hint="run `msyncd sync --trust primary` (or --trust site, or --trust TYPE=primary) to say which side stands",
+        )
+    with here.database.write() as writer:
+        for name in here.types.order:
+            _bring(writer, here, name, differences.get(name), mine, _decision(satellite, name))
+
+
+def _only_adds(here: Here, name: str, one: Difference) -> bool:
+    """Whether the difference asks no question: what is only there is filled, what is only here is this site's to send."""
+    if one.changed:
+        return False
+    record_type = here.types.types[name]
+    return not one.only_here or record_type.edited_on != "primary"
+
+
+def _decision(satellite: "Satellite", name: str) -> str | None:
+    return satellite.trust.get(name) or satellite.trust.get("*")
+
+
+def _bring(
+    writer: Writer, here: Here, name: str, difference: Difference | None, mine: set[str], decision: str | None
+) -> None:
+    """Log what this site is to send of what stood here: all of it, or what differs and is to stand."""
+    record_type, type_id = here.types.types[name], here.types.ids[name]
+    if name not in mine and (difference is None or not difference.differs):
+        return
+    own = (
+        Scope(frozenset(here.facts.sites[here.site].active_stores))
+        if here.site in here.facts.sites
+        else Scope(frozenset())
+    )
+    if record_type.edited_on == "primary":
+        return
+    if record_type.edited_on == "any_site":
+        own = Scope()
+    if difference is None:
+        writer.log_all(type_id, record_type, here.site, own)
+    elif decision != "primary":
+        stores = writer.stores_of(record_type, difference.differing or [])
+        keys = [
+            key
+            for key in difference.differing or []
+            if own.stores is None or stores.get(key, (None, None))[0] in own.stores or key not in stores
+        ]
+        log_rows(writer, here, record_type, keys)
+
+
+def _compare(satellite: "Satellite", roots: set[str]) -> dict[str, Difference]:
+    """Compare with the primary by digests, piece by piece, both ends in key order."""
+    here = satellite.here
+    assert satellite.link is not None
+    stopped = satellite.link.stopped
+    fill = Fill(0, here.site, None, None, START, False, "joining")
+    found: dict[str, Difference] = {}
+    place: tuple[str, Row | None] = ("", None)
+    while True:
+        with here.database.read() as reader:
+            request = Pull(
+                Cursor(0, 0),
+                "",
+                PIECE,
+                meta.get(reader, "database_id") or "",
+                meta.generation(reader),
+                here.facts.number,
+                fill=(0, *place),
+                digests=True,
+            )
+        piece = satellite.peer.pull(request).piece
+        if piece is None or not piece.type:
+            return found
+        if piece.type in roots:
+            with here.database.read() as reader:
+                _compare_piece(reader, here, piece, found)
+        if piece.last:
+            return found
+        place = next_place(here, fill, piece, stopped)
+
+
+def _compare_piece(reader: Reader, here: Here, piece: Piece, found: dict[str, Difference]) -> None:
+    root = here.types.types[piece.type]
+    after = tuple(piece.after) if piece.after is not None else None
+    upto = tuple(piece.upto) if piece.upto is not None else None
+    rows: list[Row] = []
+    while some := reader.page(root, after, PIECE, Scope(), upto):
+        rows += some
+        after = root.key_of(some[-1])
+    there = {one.type: {tuple(row[:-1]): row[-1] for row in one.rows} for one in piece.types}
+    _compare_type(reader, root, rows, there.get(root.name, {}), found)
+    parents = [root.key_of(row)[0] for row in rows]
+    for name in here.types.children[root.name]:
+        child = here.types.types[name]
+        _compare_type(reader, child, reader.children_of(child, parents), there.get(name, {}), found)
+
+
+def _compare_type(
+    reader: Reader, record_type: RecordType, rows: list[Row], there: dict[Row, object], found: dict[str, Difference]
+) -> None:
+    one = found.setdefault(record_type.name, Difference(differing=[]))
+    assert one.differing is not None
+    by_key = restored(reader, record_type, {record_type.key_of(row): row for row in rows})
+    for key, row in by_key.items():
+        if key not in there:
+            one.only_here += 1
+            one.differing.append(key)
+        elif there[key] != digest(row):
+            one.changed += 1
+            one.differing.append(key)
+        else:
+            one.same += 1
+    only_there = [key for key in there if key not in by_key]
+    one.only_there += len(only_there)
+    one.differing += only_there
+
+
+def _words(undecided: dict[str, Difference], homeless: set[str]) -> list[str]:
+    words = [
+        f"{name}: {one.same} the same, {one.changed} different, {one.only_here} only here, {one.only_there} only there"
+        for name, one in sorted(undecided.items())
+    ]
+    return words + [f"{name}: records only here, which are made on the primary only" for name in sorted(homeless)]

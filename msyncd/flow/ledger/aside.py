@@ -1,0 +1,173 @@
+"""What is kept aside: changes that wait for another record (P17), and quarantine (P18, P20, P21)."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from msyncd.databases.interface import Reader, Writer
+from msyncd.flow.ledger import meta
+from msyncd.flow.values import packed, packed_key, unpacked
+from msyncd.model import Operation, Row, Value
+
+Record = tuple[str, Row]
+"""A record type's name and a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A change kept whole. `columns` says what `row` holds; `row` None for a delete.
+
+    `reason` is what it waits for, or why it is in quarantine; `header` the record with which it was kept.
+    """
+
+    record_type: str
+    key: Row
+    site: int
+    operation: Operation
+    store: str | None
+    columns: tuple[str, ...]
+    row: Row | None
+    reason: str
+    plugin: str
+    since: str
+    base: int | None = None
+    header: Record | None = None
+    detail: str = field(default="", repr=False)
+    id: int = 0
+
+
+_ASIDE = "type, key, site, operation, store, columns, record, base, plugin, since"
+
+
+def _aside(row: Row, reason: Value, **more: object) -> Aside:
+    name, key, site, operation, store, columns, record, base, plugin, since = row
+    return Aside(
+        str(name),
+        unpacked(key),
+        int(str(site)),
+        "delete" if operation == "delete" else "write",
+        None if store is None else str(store),
+        tuple(str(columns).split("\n")),
+        None if record is None else unpacked(record),
+        str(reason),
+        str(plugin or ""),
+        str(since),
+        None if base is None else int(str(base)),
+        **more,  # type: ignore[arg-type]  # fields of Aside
+    )
+
+
+def _columns(one: Aside) -> dict[str, Value]:
+    return {
+        "type": one.record_type,
+        "key": packed_key(one.key),
+        "site": one.site,
+        "operation": one.operation,
+        "store": one.store,
+        "columns": "\n".join(one.columns),
+        "record": packed(one.row),
+        "base": one.base,
+        "plugin": one.plugin,
+        "since": one.since,
+    }
+
+
+# --- waiting --------------------------------------------------------------------------------------------------------
+
+
+def waiting(reader: Reader, site: int | None = None) -> list[Aside]:
+    """The changes that wait (of one site, if given), in the order in which they arrived."""
+    where, parameters = ("", ()) if site is None else (" WHERE site = ?", (site,))
+    return [
+        _aside(row[1:], row[0])
+        for row in reader.execute(f"SELECT missing, {_ASIDE} FROM msyncd_waiting{where} ORDER BY since", parameters)
+    ]
+
+
+def count_waiting(reader: Reader, site: int | None = None) -> int:
+    """How many changes wait."""
+    where, parameters = ("", ()) if site is None else (" WHERE site = ?", (site,))
+    return int(str(reader.execute(f"SELECT count(*) FROM msyncd_waiting{where}", parameters)[0][0]))
+
+
+def keep_waiting(writer: Writer, changes: Iterable[Aside]) -> None:
+    """Keep changes until what they need arrives: one per record, the latest."""
+    for one in changes:
+        values = _columns(one) | {"missing": one.reason}
+        key = {"type": values.pop("type"), "key": values.pop("key")}
+        writer.put("msyncd_waiting", key, values)
+
+
+def stop_waiting(writer: Writer, records: Iterable[Record]) -> None:
+    """These records wait no more."""
+    for name, key in records:
+        writer.execute("DELETE FROM msyncd_waiting WHERE type = ? AND key = ?", (name, packed_key(key)))
+
+
+# --- quarantine -----------------------------------------------------------------------------------------------------
+
+
+def quarantined(reader: Reader, ids: Collection[int] | None = None) -> list[Aside]:
+    """What is in quarantine, oldest first."""
+    rows = reader.execute(
+        f"SELECT id, reason, header_type, header_key, detail, {_ASIDE} FROM msyncd_quarantine ORDER BY id"
+    )
+    return [
+        _aside(
+            row[5:],
+            row[1],
+            id=int(str(row[0])),
+            header=None if row[2] is None else (str(row[2]), unpacked(row[3])),
+            detail=str(row[4] or ""),
+        )
+        for row in rows
+        if ids is None or row[0] in ids
+    ]
+
+
+def count_quarantined(reader: Reader, site: int | None = None) -> int:
+    """How many changes are in quarantine."""
+    where, parameters = ("", ()) if site is None else (" WHERE site = ?", (site,))
+    return int(str(reader.execute(f"SELECT count(*) FROM msyncd_quarantine{where}", parameters)[0][0]))
+
+
+def quarantine(writer: Writer, changes: Iterable[Aside]) -> list[int]:
+    """Put changes into quarantine, in place of what is there of the same record from the same site; their ids."""
+    ids = []
+    for one in changes:
+        release(writer, [(one.record_type, one.key)], one.site)
+        ids.append(meta.next_number(writer, "quarantine_number"))
+        header_type, header_key = one.header or (None, None)
+        values = {
+            "id": ids[-1],
+            **_columns(one),
+            "reason": one.reason,
+            "header_type": header_type,
+            "header_key": packed(header_key),
+            "detail": one.detail,
+        }
+        writer.insert("msyncd_quarantine", [values])
+    return ids
+
+
+def release(writer: Writer, records: Iterable[Record], site: int | None = None) -> None:
+    """Take these records' entries out (of one site, if given): a later change stands, or they were applied."""
+    where, last = ("", ()) if site is None else (" AND site = ?", (site,))
+    for name, key in records:
+        writer.execute(
+            f"DELETE FROM msyncd_quarantine WHERE type = ? AND key = ?{where}", (name, packed_key(key), *last)
+        )
+
+
+def release_ids(writer: Writer, ids: Iterable[int]) -> None:
+    """Take entries out by their id."""
+    for one in ids:
+        writer.execute("DELETE FROM msyncd_quarantine WHERE id = ?", (one,))
+
+
+def kept_headers(reader: Reader, site: int) -> set[Record]:
+    """Records of a site that are kept aside for a reason of their own: their lines are kept with them."""
+    rows = reader.execute(
+        "SELECT type, key FROM msyncd_waiting WHERE site = ? UNION SELECT type, key FROM msyncd_quarantine WHERE site = ?",
+        (site, site),
+    )
+    return {(str(name), unpacked(key)) for name, key in rows}

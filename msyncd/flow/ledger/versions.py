@@ -1,0 +1,64 @@
+"""Versions of records that any site may edit (P19): numbered by the primary; on a satellite, what was last agreed."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from msyncd.databases.interface import Reader, Writer
+from msyncd.flow.values import packed, packed_key, unpacked
+from msyncd.model import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """The version and row last agreed; on a satellite also the row that it last sent."""
+
+    version: int
+    columns: tuple[str, ...]
+    row: Row | None
+    sent: Row | None
+
+
+def agreed(reader: Reader, record_type: str, key: Row) -> Agreed | None:
+    """What was last agreed about a record."""
+    found = reader.execute(
+        "SELECT version, columns, record, sent FROM msyncd_version WHERE type = ? AND key = ?",
+        (record_type, packed_key(key)),
+    )
+    if not found:
+        return None
+    version, columns, row, sent = found[0]
+    return Agreed(
+        int(str(version)),
+        tuple(str(columns or "").split("\n")),
+        None if row is None else unpacked(row),
+        None if sent is None else unpacked(sent),
+    )
+
+
+def versions_of(reader: Reader, record_type: str, keys: Collection[Row]) -> dict[Row, int]:
+    """The version numbers of these records; one that has none was never changed by two sites."""
+    numbers = {}
+    for key in keys:
+        for (version,) in reader.execute(
+            "SELECT version FROM msyncd_version WHERE type = ? AND key = ?", (record_type, packed_key(key))
+        ):
+            numbers[key] = int(str(version))
+    return numbers
+
+
+def agree(writer: Writer, record_type: str, key: Row, version: int, columns: Collection[str], row: Row | None) -> None:
+    """Note the version and row that both ends now hold."""
+    writer.put(
+        "msyncd_version",
+        {"type": record_type, "key": packed_key(key)},
+        {"version": version, "columns": "\n".join(columns), "record": packed(row)},
+    )
+
+
+def note_sent(writer: Writer, record_type: str, key: Row, row: Row) -> None:
+    """Note what this satellite is about to send, to know its echo."""
+    writer.put(
+        "msyncd_version",
+        {"type": record_type, "key": packed_key(key)},
+        {"sent": packed(row)} | ({} if versions_of(writer, record_type, [key]) else {"version": 0}),
+    )

@@ -1,0 +1,110 @@
+"""What the primary applies for others goes into its change log, with the origin that brought it."""
+
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+
+from msyncd.databases.interface import DELETE, WRITE, Entry, Writer
+from msyncd.flow.here import Here
+from msyncd.flow.receive import Batchwork, Work
+from msyncd.model import Changes, RecordType, Row, Value
+
+
+def log_applied(writer: Writer, here: Here, work: Batchwork) -> None:
+    """Append an entry for each change of the work, and for the lines of headers whose store or route moved (P10)."""
+    for name, one in work.items():
+        type_id, width = here.types.ids[name], len(one.record_type.key)
+        for changes, operation in ((one.writes, WRITE), (one.deletes, DELETE)):
+            if len(changes):
+                writer.append(width, _entries(type_id, operation, changes, one))
+        if here.types.children[name]:
+            _log_lines(writer, here, one)
+
+
+def log_rows(
+    writer: Writer, here: Here, record_type: RecordType, keys: Iterable[Row], only_site: int | None = None
+) -> None:
+    """Append entries of this site's own for records: to be sent, or to one site only, where all is decided anew."""
+    keys = list(keys)
+    if not keys:
+        return
+    stands = writer.stores_of(record_type, keys)
+    rows = writer.rows(record_type, keys) if record_type.through else {}
+    at = record_type.index(record_type.through.column) if record_type.through else 0
+    nowhere: tuple[str | None, Value] = (None, None)
+    writer.append(
+        len(record_type.key),
+        [
+            (
+                here.types.ids[record_type.name],
+                WRITE,
+                here.site,
+                stands.get(key, nowhere)[0],
+                None,
+                stands.get(key, nowhere)[1],
+                None,
+                only_site,
+                rows[key][at] if key in rows else None,
+                *key,
+            )
+            for key in keys
+        ],
+    )
+
+
+def _entries(type_id: int, operation: int, changes: Changes, one: Work) -> Iterable[Entry]:
+    routes_before = _routes_before(changes, one)
+    return zip(
+        repeat(type_id),
+        repeat(operation),
+        changes.origins,
+        changes.stores,
+        changes.stores_before,
+        changes.routes,
+        routes_before,
+        repeat(None),
+        _parents(changes),
+        *zip(*changes.keys, strict=True),
+        strict=False,  # the repeated ones have no end
+    )
+
+
+def _parents(changes: Changes) -> Sequence[Value]:
+    through = changes.record_type.through
+    return changes.column(through.column) if through is not None else [None] * len(changes)
+
+
+def _routes_before(changes: Changes, one: Work) -> Sequence[Value]:
+    if not one.stands or one.record_type.also_sent_to is None:
+        return [None] * len(changes)
+    return [
+        one.stands[key][1] if key in one.stands and one.stands[key][1] != route else None  # type: ignore[misc]  # values
+        for key, route in zip(changes.keys, changes.routes, strict=True)
+    ]
+
+
+def _log_lines(writer: Writer, here: Here, one: Work) -> None:
+    routes_before = _routes_before(one.writes, one)
+    moved = {
+        key[0]: (store, before, route, route_before)
+        for key, store, before, route, route_before in zip(
+            one.writes.keys,
+            one.writes.stores,
+            one.writes.stores_before,
+            one.writes.routes,
+            routes_before,
+            strict=True,
+        )
+        if before is not None or route_before is not None
+    }
+    for name in here.types.children[one.record_type.name] if moved else ():
+        child = here.types.types[name]
+        assert child.through is not None
+        at = child.index(child.through.column)
+        lines = writer.children_of(child, moved.keys())
+        writer.append(
+            len(child.key),
+            [
+                (here.types.ids[name], WRITE, here.site, *moved[line[at]], None, line[at], *child.key_of(line))
+                for line in lines
+            ],
+        )

@@ -1,0 +1,202 @@
+"""Opening a site: its tables are looked at, capture is installed, the facts are settled. What `init` and `run` begin with."""
+
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from secrets import token_hex
+
+from msyncd.databases import open_database
+from msyncd.databases.interface import Capture, Database, Installed, Reader, Scope, Writer
+from msyncd.errors import DatabaseUnavailable, MsyncdError, Problem
+from msyncd.flow.facts import NO_FACTS, declared_stores, read_facts, satellite_facts, settle, write_facts
+from msyncd.flow.here import Clock, Here, utc_now
+from msyncd.flow.ledger import fills, meta, owed, sites, spool
+from msyncd.flow.types import resolve
+from msyncd.model import PRIMARY, Facts
+from msyncd.plugins import Plugins
+from msyncd.settings.values import Settings
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A site ready to sync, and what was noticed on the way."""
+
+    here: Here
+    problems: tuple[Problem, ...]
+    installed: Installed
+
+
+def open_site(
+    settings: Settings,
+    plugins: Plugins,
+    *,
+    clock: Clock = utc_now,
+    database: Database | None = None,
+) -> Opened:
+    """Install or renew capture, settle the facts (on the primary), and pay what is owed. Idempotent.
+
+    Raises DatabaseUnavailable, and MsyncdError if this database belongs to another sync ID.
+    """
+    database = database or open_database(settings.this_site.database)
+    types, problems = resolve(settings, database.describe())
+    known = NO_FACTS
+    if database.installed():
+        with database.read() as reader:
+            known = read_facts(reader)
+            _same_site(reader, settings)
+    if known.number == 0 and not known.stores:
+        known = NO_FACTS if settings.this_site.sync_id == PRIMARY else satellite_facts(settings)
+    capture = Capture(settings.this_site.sync_id, tuple(types.types[name] for name in types.order), known)
+    installed = database.install(capture)
+    types = replace(types, ids=installed.ids)
+    here = Here(settings, database, types, plugins, known, installation_id(settings.state_directory), clock)
+    with database.write() as writer:
+        meta.identity(writer)
+        meta.put(writer, "sync_id", str(settings.this_site.sync_id))
+        here, found = _settle(writer, here)
+        _pay(writer, here)
+        _look_after_lost(writer, here, installed)
+    return Opened(here, (*problems, *found), installed)
+
+
+def _same_site(reader: Reader, settings: Settings) -> None:
+    was = meta.get(reader, "sync_id")
+    if was is not None and int(was) != settings.this_site.sync_id:
+        raise MsyncdError(
+            f"this database has synced as site {was}, not {settings.this_site.sync_id}",
+            hint="correct this_site.sync_id; to start anew under another, run `msyncd remove` first",
+        )
+
+
+def _settle(writer: Writer, here: Here) -> tuple[Here, tuple[Problem, ...]]:
+    if not here.is_primary:
+        if here.facts.number == 0:
+            write_facts(writer, here.facts)
+            here.database.renew_guard(here.facts, writer, here.site)
+        return here, ()
+    return settle_facts(writer, here)
+
+
+def settle_facts(writer: Writer, here: Here) -> tuple[Here, tuple[Problem, ...]]:
+    """On the primary: make facts of what the YAML wishes and the stores' table says, and fill whom that concerns."""
+    stores = declared_stores(writer, here.settings, here.types)
+    old = here.facts
+    held = {store for store in old.stores if _has_records(writer, here, store)} if old.stores else set()
+    settled = settle(here.settings, stores, old, holds=held)
+    if not settled.changed:
+        return here, settled.problems
+    write_facts(writer, settled.facts)
+    here.database.renew_guard(settled.facts, writer, here.site)
+    here = replace(here, facts=settled.facts)
+    for site, changed in (settled.rerouted or {}).items():
+        if site == here.site:
+            _reroute_here(writer, here, old, changed)
+        elif sites.known(writer, site).database_id is not None:
+            fills.begin(writer, site, because="its stores or copies changed", now=here.now(), stores=changed)
+            for store in changed:
+                if here.peer(site).holds_copy(store) and not here.holds(store):
+                    fills.want(writer, store)  # it is held by its active site only: ask there (P29)
+    return here, settled.problems
+
+
+def _has_records(reader: Reader, here: Here, store: str) -> bool:
+    scope = Scope(frozenset({store}))
+    for name in here.types.order:
+        one = here.types.types[name]
+        if one.edited_on == "active_site" and one.store_column and reader.page(one, None, 1, scope):
+            return True
+    return bool(reader.execute("SELECT 1 FROM msyncd_relayed WHERE store = ? LIMIT 1", (store,)))
+
+
+def _reroute_here(writer: Writer, here: Here, old: Facts, changed: frozenset[str]) -> None:
+    """The primary's own copies: ask for what it is now to hold, let go of what it is not."""
+    for store in changed:
+        if here.holds(store):
+            if here.facts.active_site(store) not in (None, here.site):
+                fills.want(writer, store)
+        elif old.stores.get(store) is not None:
+            _let_go(writer, here, store)
+
+
+def _let_go(writer: Writer, here: Here, store: str) -> None:
+    """The primary no longer keeps a copy of a store: its records are indexed as relayed, and leave its tables (P30)."""
+    scope = Scope(frozenset({store}))
+    writer.begin_applying(here.site)
+    for name in reversed(here.types.order):
+        one = here.types.types[name]
+        if one.sent_to != "sites_of_store" or one.edited_on != "active_site":
+            continue
+        at = one.index(one.through.column) if one.through else None
+        while rows := writer.page(one, None, 5000, scope):
+            keys = [one.key_of(row) for row in rows]
+            places = writer.stores_of(one, keys)
+            known = [
+                spool.Relayed(key, row[at] if at is not None else None, *places[key])
+                for key, row in zip(keys, rows, strict=True)
+            ]
+            spool.keep(writer, one, zip(known, rows, strict=True), writer.log_end())
+            writer.delete(one, keys)
+    writer.end_applying()
+
+
+def _pay(writer: Writer, here: Here) -> None:
+    """Filters changed, or a record type syncs again: what was left out before is looked at again (P7)."""
+    fingerprint = here.plugins.fingerprint("filter")
+    for one in owed.owed(writer):
+        type_id = here.types.ids.get(one.record_type)
+        if type_id is None or one.because == "schema" or one.fingerprint == fingerprint:
+            continue
+        if not here.is_primary:
+            writer.log_again(type_id, one.since, here.site, None)
+        elif one.since < writer.log_start():
+            root = here.types.root(one.record_type)
+            fills.begin(writer, one.site, because=f"{one.because} changed", now=here.now(), record_type=root)
+        else:
+            writer.log_again(type_id, one.since, here.site, one.site)
+        owed.settled(writer, one.site, one.record_type, one.because)
+
+
+def _look_after_lost(writer: Writer, here: Here, installed: Installed) -> None:
+    """Tables that were rebuilt have lost their triggers: what was written meanwhile is found by filling anew (P5)."""
+    for name in installed.lost:
+        one = here.types.types[name]
+        if here.is_primary:
+            for site, known in sites.known_all(writer).items():
+                if site != here.site and known.database_id is not None:
+                    because = f"table {one.table} was rebuilt"
+                    fills.begin(writer, site, because=because, now=here.now(), record_type=here.types.root(name))
+        elif one.edited_on == "active_site":
+            mine = here.facts.sites[here.site].active_stores if here.site in here.facts.sites else frozenset()
+            writer.log_all(here.types.ids[name], one, here.site, Scope(frozenset(mine)))
+        elif one.edited_on == "any_site":
+            writer.log_all(here.types.ids[name], one, here.site, Scope())
+
+
+def installation_id(state_directory: Path) -> str:
+    """This installation's own ID, made once; it lives outside the database, so that a copied database betrays itself."""
+    file = state_directory / "installation.json"
+    try:
+        return str(json.loads(file.read_text())["id"])
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, KeyError) as error:
+        raise DatabaseUnavailable(f"{file} cannot be read: {error}", hint="restore it, or its rights") from error
+    made = token_hex(16)
+    temporary = file.with_suffix(f".{os.getpid()}.new")
+    try:
+        state_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with temporary.open("x") as out:
+            json.dump({"id": made}, out)
+            out.flush()
+            os.fsync(out.fileno())
+        os.link(temporary, file)  # fails if another process was first: then its ID stands
+    except FileExistsError:
+        return installation_id(state_directory)
+    except OSError as error:
+        raise MsyncdError(
+            f"the state directory {state_directory} cannot be written: {error}", hint="create it for this user"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return made

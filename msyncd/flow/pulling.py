@@ -1,0 +1,173 @@
+"""Pull: what the primary has for this satellite, batch by batch and piece by piece, each with its cursor."""
+
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from msyncd.databases.interface import Reader, Scope, Writer
+from msyncd.flow.apply import NeedsMoreError
+from msyncd.flow.conversation import Pull, PullReply, Standing
+from msyncd.flow.fill import next_place
+from msyncd.flow.hearing import hear
+from msyncd.flow.inbound import take_in
+from msyncd.flow.ledger import aside, meta, receipts, sites
+from msyncd.flow.ledger.aside import Record
+from msyncd.flow.ledger.fills import Fill
+from msyncd.flow.ledger.receipts import Pulled
+from msyncd.flow.outcome import Outcome
+from msyncd.flow.pace import Pace
+from msyncd.flow.pour import work_of_piece
+from msyncd.flow.receive import received
+from msyncd.flow.settle import quarantine_waiting
+from msyncd.model import PRIMARY, START, AppliedBatch
+
+if TYPE_CHECKING:
+    from msyncd.flow.satellite import Progress, Satellite
+
+TOLD = "the primary was told"
+GIVEN = "given:"
+
+
+def pull_all(satellite: "Satellite", progress: "Progress") -> int:
+    """Pull until the primary says that nothing is owed; how many changes were applied here."""
+    here = satellite.here
+    pace = Pace(here.settings.sync.request_size)
+    with here.database.read() as reader:
+        pace = Pace(sites.known(reader, PRIMARY).batch_size or pace.size)
+    applied, include = 0, list[Record]()
+    while True:
+        started = perf_counter()
+        with here.database.read() as reader:
+            pulled = receipts.pulled_from(reader, PRIMARY) or Pulled()
+            request = _request(satellite, reader, pulled, pace, include)
+        reply = satellite.peer.pull(request)
+        arrived = perf_counter()
+        try:
+            got, told = _take(satellite, pulled, reply)
+        except NeedsMoreError as error:
+            include = list(error.records)
+            satellite.rounds += 1
+            if satellite.rounds > 20:
+                raise
+            continue
+        include = []
+        applied += got
+        for batch in told:
+            here.plugins.committed(batch)
+        pace = pace.after(got, arrived - started + perf_counter() - arrived, perf_counter() - arrived)
+        if got:
+            progress("pull", applied, reply.to_receive)
+        if reply.level:
+            return applied
+
+
+def _request(satellite: "Satellite", reader: Reader, pulled: Pulled, pace: Pace, include: list[Record]) -> Pull:
+    here = satellite.here
+    fill = None if pulled.fill is None else (pulled.fill, pulled.fill_type, pulled.fill_after)
+    known = sites.known(reader, PRIMARY)
+    return Pull(
+        pulled.cursor,
+        pulled.mark,
+        pace.size,
+        meta.get(reader, "database_id") or "",
+        meta.generation(reader),
+        here.facts.number,
+        known.heard,
+        fill,
+        tuple(include),
+        standing=_standing(satellite, reader),
+        given=tuple(
+            (str(name).removeprefix(GIVEN), int(str(number)))
+            for name, number in reader.execute("SELECT name, value FROM msyncd_meta WHERE name LIKE 'given:%'")
+        ),
+    )
+
+
+def _standing(satellite: "Satellite", reader: Reader) -> tuple[Standing, ...]:
+    """Deletes that could not be done here, since others still refer to the record: the primary is told (P22)."""
+    types = satellite.here.types.types
+    told = []
+    for one in aside.quarantined(reader) if aside.count_quarantined(reader, PRIMARY) else ():
+        if one.operation == "delete" and one.plugin == "references" and one.detail != TOLD and one.record_type in types:
+            record_type = types[one.record_type]
+            row = reader.rows(record_type, [one.key]).get(one.key)
+            if row is not None:
+                told.append(Standing(one.record_type, one.key, record_type.columns, row, one.reason))
+    return tuple(told)
+
+
+def _take(satellite: "Satellite", pulled: Pulled, reply: PullReply) -> tuple[int, list[AppliedBatch]]:
+    """Apply a reply: rows, cursor and mark commit together. A reply to a question that is out of date is dropped (P15)."""
+    here = satellite.here
+    assert satellite.link is not None
+    batch, piece = reply.batch, reply.piece
+    nothing = piece is None and (batch is None or not len(batch)) and reply.cursor == pulled.cursor
+    mark = batch.mark if batch is not None else pulled.mark
+    if nothing and not reply.refusals and not reply.wanted and mark == pulled.mark:
+        return 0, []
+    with here.database.write() as writer:
+        if (receipts.pulled_from(writer, PRIMARY) or Pulled()) != pulled:
+            return 0, []
+        hear(writer, here, reply.refusals)
+        _give(writer, satellite, reply)
+        pushed = sites.known(writer, PRIMARY).confirmed
+        outcome, told = Outcome(PRIMARY), list[AppliedBatch]()
+        if piece is not None:
+            work = work_of_piece(writer, here, piece, pushed, satellite.link.stopped)
+            outcome, told = take_in(writer, here, work, PRIMARY, mark, pushed)
+        elif batch is not None:
+            work = received(here.types, batch.types, PRIMARY, satellite.link.stopped)
+            outcome, told = take_in(writer, here, work, PRIMARY, mark, pushed)
+        if reply.level:
+            quarantine_waiting(writer, here, PRIMARY, outcome)
+        receipts.put_pulled(writer, PRIMARY, _moved(satellite, pulled, reply, mark))
+        _mark_told(writer)
+        sites.note(
+            writer,
+            PRIMARY,
+            last_success=here.now(),
+            to_receive=0 if reply.level else reply.to_receive,
+            filling=piece.type if piece is not None and not piece.last else None,
+        )
+    if refused := outcome.refusals():
+        here.plugins.refused(refused)
+    return outcome.applied, told
+
+
+def _moved(satellite: "Satellite", pulled: Pulled, reply: PullReply, mark: str) -> Pulled:
+    """Where this site stands behind a reply."""
+    piece = reply.piece
+    if piece is None:
+        keep = pulled.fill is not None and pulled.fill_type != ""
+        return Pulled(
+            reply.cursor,
+            mark,
+            pulled.fill if keep else None,
+            pulled.fill_type if keep else "",
+            pulled.fill_after if keep else None,
+        )
+    if piece.last:
+        return Pulled(reply.cursor, mark, piece.fill, "", None)
+    fill = Fill(piece.fill, satellite.here.site, piece.family, None, START, False, "")
+    assert satellite.link is not None
+    name, after = next_place(satellite.here, fill, piece, satellite.link.stopped)
+    return Pulled(reply.cursor, mark, piece.fill, name, after)
+
+
+def _give(writer: Writer, satellite: "Satellite", reply: PullReply) -> None:
+    """The primary asks for every record of a store (P29): log them, so that they are pushed."""
+    here = satellite.here
+    for store, number in reply.wanted:
+        if int(meta.get(writer, GIVEN + store) or 0) >= number:
+            continue
+        for name in here.types.order:
+            one = here.types.types[name]
+            if one.sent_to == "sites_of_store" and one.edited_on == "active_site":
+                writer.log_all(here.types.ids[name], one, here.site, Scope(frozenset({store})))
+        meta.put(writer, GIVEN + store, str(number))
+
+
+def _mark_told(writer: Writer) -> None:
+    writer.execute(
+        "UPDATE msyncd_quarantine SET detail = ? WHERE site = ? AND operation = 'delete' AND plugin = 'references'",
+        (TOLD, PRIMARY),
+    )

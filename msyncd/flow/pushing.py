@@ -1,0 +1,153 @@
+"""Push: a satellite's own changes, batch by batch. The next is read while the last is under way."""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from msyncd.databases.interface import Writer
+from msyncd.errors import RestoredBackup, TryLater
+from msyncd.flow.conversation import Batch, Push, PushReply
+from msyncd.flow.hearing import hear
+from msyncd.flow.ledger import aside, marks, meta, owed, sites, staged, versions
+from msyncd.flow.ledger.aside import Record
+from msyncd.flow.outbound import Outgoing, read_outgoing
+from msyncd.flow.pace import Pace
+from msyncd.flow.settle import quarantine_failed
+from msyncd.model import PRIMARY, Cursor
+
+if TYPE_CHECKING:
+    from msyncd.flow.satellite import Progress, Satellite
+
+PART_RECORDS = 20_000
+"""Records in one message at most; a larger family is sent in parts (P9)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A batch under way."""
+
+    out: Outgoing
+    batch: Batch
+    started: float
+    reply: "Future[PushReply]"
+
+
+def push_all(satellite: "Satellite", progress: "Progress") -> tuple[int, int]:
+    """Push until the log's end: how many changes were sent, how many refused. An empty push is not sent."""
+    here = satellite.here
+    with here.database.read() as reader:
+        known = sites.known(reader, PRIMARY)
+        if reader.log_end() <= known.confirmed:
+            return 0, 0
+        left = reader.log_count(known.confirmed, origin=here.site)
+    pace = Pace(known.batch_size or here.settings.sync.request_size)
+    sent, refused, cursor, include = 0, 0, known.confirmed, list[Record]()
+    with ThreadPoolExecutor(1, "push") as line:
+        under_way: _Sent | None = None
+        while True:
+            prepared = _prepare(satellite, cursor, pace, include)
+            if under_way is not None:
+                reply = under_way.reply.result()
+                if not reply.applied:
+                    # what was prepared behind it is dropped, and read again from where the primary stands
+                    cursor, include, under_way = _again(satellite, under_way, reply), list(_keys(reply)), None
+                    continue
+                pace, got, refusals = _confirm(satellite, under_way, reply, pace)
+                sent, refused = sent + got, refused + refusals
+                progress("push", sent, max(0, left - sent))
+                under_way = None
+            if prepared is None:
+                return sent, refused
+            include = []
+            out, batch = prepared
+            under_way = _Sent(out, batch, perf_counter(), line.submit(_send, satellite, batch))
+            cursor = out.upto
+
+
+def _keys(reply: PushReply) -> list[Record]:
+    return [(name, tuple(key)) for name, key in reply.needs]
+
+
+def _prepare(
+    satellite: "Satellite", cursor: Cursor, pace: Pace, include: list[Record]
+) -> tuple[Outgoing, Batch] | None:
+    """Read and note the next batch; None at the log's end."""
+    here = satellite.here
+    assert satellite.link is not None
+    with here.database.read() as reader:
+        if reader.log_end() <= cursor:
+            return None
+        out = read_outgoing(
+            reader, here, here.peer(PRIMARY), cursor, pace.size, stopped=satellite.link.stopped, include=include
+        )
+    with here.database.write() as writer:
+        mark = marks.note(writer, PRIMARY, out.after, out.upto, here.now())
+        _note_left_out(writer, satellite, out)
+        for one in out.types:
+            if one.bases is not None:
+                width = len(here.types.types[one.type].key)
+                for row in one.rows:
+                    versions.note_sent(writer, one.type, row[:width], row)
+    epochs = {store: here.facts.epoch(store) for store in out.stores if store in here.facts.stores}
+    return out, Batch(out.after, out.upto, mark, out.types, here.facts.number, epochs, more=out.more)
+
+
+def _note_left_out(writer: Writer, satellite: "Satellite", out: Outgoing) -> None:
+    fingerprint = satellite.here.plugins.fingerprint("filter")
+    for one in out.left_out:
+        owed.owe(writer, PRIMARY, one.record_type, out.after, one.because, one.count, fingerprint)
+    quarantine_failed(writer, satellite.here, out.failed)
+
+
+def _send(satellite: "Satellite", batch: Batch) -> PushReply:
+    here = satellite.here
+    with here.database.read() as reader:
+        database_id, generation = meta.get(reader, "database_id") or "", meta.generation(reader)
+        heard = sites.known(reader, PRIMARY).heard
+    parts = staged.parted(batch, PART_RECORDS) if len(batch) > PART_RECORDS else [batch]
+    for part in parts[:-1]:
+        reply = satellite.peer.push(Push(part, database_id, generation, heard))
+        if reply.cursor != batch.after:
+            return reply
+    return satellite.peer.push(Push(parts[-1], database_id, generation, heard))
+
+
+def _confirm(satellite: "Satellite", under_way: _Sent, reply: PushReply, pace: Pace) -> tuple[Pace, int, int]:
+    """The receipt is here: move on, hear refusals, forget what was in quarantine and has been taken now."""
+    here, out = satellite.here, under_way.out
+    pace = pace.after(out.entries, perf_counter() - under_way.started, reply.seconds)
+    with here.database.write() as writer:
+        marks.confirm(writer, PRIMARY, reply.mark)
+        sites.note_confirmed(writer, PRIMARY, reply.cursor, batch_size=pace.size, last_success=here.now())
+        refused = {(one.type, tuple(one.key)) for one in reply.refusals}
+        if aside.count_quarantined(writer, here.site):
+            taken = [
+                (one.type, key)
+                for one in out.types
+                for key in [*(row[: len(here.types.types[one.type].key)] for row in one.rows), *one.deletes]
+            ]
+            aside.release(writer, [record for record in taken if record not in refused], here.site)
+        fresh = hear(writer, here, reply.refusals)
+    return pace, len(out), fresh
+
+
+def _again(satellite: "Satellite", under_way: _Sent, reply: PushReply) -> Cursor:
+    """The primary stands elsewhere: it applied a batch whose reply was lost, or it needs more in this one."""
+    if reply.needs:
+        satellite.rounds += 1
+        if satellite.rounds > 20:
+            raise TryLater("the primary keeps asking for more records", hint="see its log")
+        return under_way.batch.after
+    here = satellite.here
+    with here.database.write() as writer:
+        hear(writer, here, reply.refusals)
+        if reply.mark and not marks.knows(writer, PRIMARY, reply.mark):
+            raise RestoredBackup(
+                "the primary has received changes that this database does not know",
+                hint="an older copy of this site's database runs: see docs/restore.md before anything is edited",
+            )
+        if reply.mark:
+            marks.confirm(writer, PRIMARY, reply.mark)
+        sites.note_confirmed(writer, PRIMARY, reply.cursor)
+    return reply.cursor

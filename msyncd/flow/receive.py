@@ -1,0 +1,105 @@
+"""Receive: what a message says becomes changes of this site's record types, or is said to be unreadable."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from msyncd.errors import MessageInvalid
+from msyncd.flow.conversation import TypeChanges
+from msyncd.flow.types import TypeSet
+from msyncd.model import Changes, RecordType, Row
+
+
+@dataclass(slots=True)
+class Work:
+    """The changes of one record type on their way in. Steps take out of it what is not to be applied.
+
+    `record_type.columns` are those that the sender sent. `bases` (push) or `versions` (pull) go with any_site records.
+    """
+
+    record_type: RecordType
+    writes: Changes
+    deletes: Changes
+    leaves: list[Row] = field(default_factory=list)
+    numbers: dict[Row, int] = field(default_factory=dict)
+    stands: dict[Row, tuple[str | None, object]] = field(default_factory=dict)
+    """Store and routing value of those records that stand here already, by key."""
+
+    def keys(self) -> Iterable[Row]:
+        """The keys of every change."""
+        yield from self.writes.keys
+        yield from self.deletes.keys
+        yield from self.leaves
+
+    def __len__(self) -> int:
+        return len(self.writes) + len(self.deletes) + len(self.leaves)
+
+
+Batchwork = dict[str, Work]
+"""Work by record type, parents first."""
+
+
+def received(types: TypeSet, spoken: Sequence[TypeChanges], origin: int, stopped: Mapping[str, str]) -> Batchwork:
+    """The work that a message brings. Raises MessageInvalid for a type or column that was not agreed at hello."""
+    work: Batchwork = {}
+    by_name = {one.type: one for one in spoken}
+    if len(by_name) != len(spoken):
+        raise MessageInvalid("a record type stands twice in one batch")
+    for name in by_name:
+        if name not in types.types or name in stopped:
+            raise MessageInvalid(
+                f"record type {name} is not synced here", hint="say hello again: the record types were changed"
+            )
+    for name in types.order:
+        if name in by_name:
+            work[name] = _one(types.types[name], by_name[name], origin)
+    return work
+
+
+def link_type(record_type: RecordType, columns: Sequence[str]) -> RecordType:
+    """The record type with the columns that travel on a link, spelled as here. Raises MessageInvalid for a stranger."""
+    if tuple(columns) == record_type.columns:
+        return record_type
+    spelled = {column.casefold(): column for column in record_type.columns}
+    unknown = [column for column in columns if column.casefold() not in spelled]
+    if unknown:
+        raise MessageInvalid(
+            f"{record_type.name} has no column {', '.join(unknown)} here", hint="say hello again: the columns changed"
+        )
+    here = tuple(spelled[column.casefold()] for column in columns)
+    if here[: len(record_type.key)] != record_type.key or len(set(here)) != len(here):
+        raise MessageInvalid(f"{record_type.name}: the columns must begin with the key {', '.join(record_type.key)}")
+    return replace(record_type, columns=here)
+
+
+def _one(record_type: RecordType, spoken: TypeChanges, origin: int) -> Work:
+    record_type = link_type(record_type, spoken.columns)
+    width, columns = len(record_type.key), len(record_type.columns)
+    if any(length != columns for length in set(map(len, spoken.rows))):
+        raise MessageInvalid(f"{record_type.name}: a row has not {columns} values")
+    if any(length != width for keys in (spoken.deletes, spoken.leaves) for length in set(map(len, keys))):
+        raise MessageInvalid(f"{record_type.name}: a key has not {width} values")
+    if spoken.delete_stores and len(spoken.delete_stores) != len(spoken.deletes):
+        raise MessageInvalid(f"{record_type.name}: deletes and their stores do not match")
+    keys = [row[:width] for row in spoken.rows]
+    try:
+        distinct = {*keys, *spoken.deletes, *spoken.leaves}
+    except TypeError as error:
+        raise MessageInvalid(f"{record_type.name}: a key holds something that is no value") from error
+    if len(distinct) != len(keys) + len(spoken.deletes) + len(spoken.leaves):
+        raise MessageInvalid(f"{record_type.name}: a record stands twice in one batch")
+    numbers = spoken.bases if spoken.bases is not None else spoken.versions
+    if numbers is not None and len(numbers) != len(keys):
+        raise MessageInvalid(f"{record_type.name}: rows and their versions do not match")
+    return Work(
+        record_type,
+        Changes(record_type, keys, list(spoken.rows), origins=[origin] * len(keys)),
+        Changes(
+            record_type,
+            spoken.deletes,
+            [None] * len(spoken.deletes),
+            stores=spoken.delete_stores or None,
+            origins=[origin] * len(spoken.deletes),
+        ),
+        list(spoken.leaves),
+        dict(zip(keys, numbers, strict=True)) if numbers is not None else {},
+    )

@@ -1,0 +1,277 @@
+"""Record types in force: what was declared, held against the tables that are there, in the order in which they depend."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from msyncd.errors import Problem
+from msyncd.model import Column, ForeignKey, RecordType, Table, Through
+from msyncd.settings.values import DeclaredType, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Columns of a record type that must find a record: a foreign key of the database, or a `through`.
+
+    `parent_type` None: the parent's table is not synced. `clear`: a target that is missing here is cleared, not waited for.
+    """
+
+    columns: tuple[str, ...]
+    table: str
+    parent_columns: tuple[str, ...]
+    parent_type: str | None
+    on_delete: str
+    clear: bool
+
+
+@dataclass(frozen=True)
+class TypeSet:
+    """The record types in force. `order` has parents before children; `stopped` says why a type does not sync."""
+
+    types: Mapping[str, RecordType]
+    tables: Mapping[str, Table]
+    order: tuple[str, ...]
+    references: Mapping[str, tuple[Reference, ...]]
+    children: Mapping[str, tuple[str, ...]]
+    stopped: Mapping[str, str] = field(default_factory=dict)
+    ids: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def names(self) -> dict[int, str]:
+        """The record types' names by their number in the change log."""
+        return {number: name for name, number in self.ids.items()}
+
+    def root(self, name: str) -> str:
+        """The header of a line's family; the type itself if it has no parent."""
+        while (through := self.types[name].through) is not None:
+            name = through.parent
+        return name
+
+    def roots(self) -> tuple[str, ...]:
+        """The types without a parent, so ordered that every family comes after what any of its members refers to."""
+        members: dict[str, list[str]] = {}
+        for name in self.order:
+            members.setdefault(self.root(name), []).append(name)
+        needs = {
+            root: {
+                self.root(one.parent_type)
+                for name in family
+                for one in self.references[name]
+                if one.parent_type is not None
+            }
+            - {root}
+            for root, family in members.items()
+        }
+        return _ordered(tuple(members), needs)
+
+    def descendants(self, name: str) -> tuple[str, ...]:
+        """The types whose store is known through this one, nearest first."""
+        below: list[str] = []
+        for child in self.children[name]:
+            below += [child, *self.descendants(child)]
+        return tuple(below)
+
+    def table_of(self, name: str) -> Table:
+        """The table of a record type as the database describes it."""
+        return self.tables[self.types[name].table.casefold()]
+
+
+def resolve(settings: Settings, tables: Mapping[str, Table]) -> tuple[TypeSet, tuple[Problem, ...]]:
+    """Hold what was declared against the tables. A type with an error is stopped; its lines stop with it."""
+    problems: list[Problem] = []
+    types: dict[str, RecordType] = {}
+    stopped: dict[str, str] = {}
+    for declared in settings.record_types:
+        found, errors = _resolve_one(declared, tables)
+        problems += errors
+        fatal = [error for error in errors if error.severity == "error"]
+        if found is None or fatal:
+            stopped[declared.name] = fatal[0].message
+        else:
+            types[declared.name] = found
+    _stop_lines(settings.record_types, types, stopped)
+    references = {name: _references(one, types, tables) for name, one in types.items()}
+    children = {
+        name: tuple(other.name for other in types.values() if other.through and other.through.parent == name)
+        for name in types
+    }
+    needs = {
+        name: {one.parent_type for one in references[name] if one.parent_type is not None} - {name} for name in types
+    }
+    problems += _stores_problems(settings, tables)
+    order = _ordered(tuple(types), needs)
+    return TypeSet(types, tables, order, references, children, stopped), tuple(problems)
+
+
+def _resolve_one(declared: DeclaredType, tables: Mapping[str, Table]) -> tuple[RecordType | None, list[Problem]]:
+    place, name = declared.place, declared.name
+    problems: list[Problem] = []
+
+    def wrong(message: str, hint: str, severity: str = "error") -> None:
+        problems.append(Problem(place.file, place.line, place.column, message, hint, severity))
+
+    table = tables.get(declared.table.casefold())
+    if table is None:
+        wrong(f"{name}: the database has no table {declared.table}", "correct the name, or take the record type out")
+        return None, problems
+    if table.kind != "table":
+        wrong(f"{name}: {table.name} is a {table.kind}, which cannot be captured", "declare the table behind it")
+        return None, problems
+    key = _spelled(declared.key or table.primary_key, table)
+    if not key:
+        wrong(f"{name}: table {table.name} has no primary key", "give `key:` the columns that tell its records apart")
+        return None, problems
+    wanted = [*key, *_mentioned(declared)]
+    missing = [
+        column for column in [*wanted, *(declared.include or ()), *declared.exclude] if table.column(column) is None
+    ]
+    for column in dict.fromkeys(missing):
+        wrong(
+            f"{name}: table {table.name} has no column {column}",
+            f"its columns are {', '.join(c.name for c in table.columns)}",
+        )
+    if missing:
+        return None, problems
+    if not _unique(key, table):
+        wrong(f"{name}: {', '.join(key)} is neither the primary key nor unique", "declare the key that the table has")
+    for column in key:
+        collation = _column(table, column).collation
+        if collation is not None and collation.upper() != "BINARY":
+            wrong(f"{name}: key column {column} has collation {collation}", "keys must compare byte for byte (BINARY)")
+    if table.triggers and declared.application_triggers is None:
+        wrong(
+            f"{name}: the application has triggers on {table.name}: {', '.join(table.triggers)}",
+            "say `application_triggers: fire` or `silent`; what fires at both ends is done twice",
+        )
+    return _record_type(declared, table, key), problems
+
+
+def _record_type(declared: DeclaredType, table: Table, key: tuple[str, ...]) -> RecordType:
+    included = {c.casefold() for c in declared.include} if declared.include is not None else None
+    excluded = {c.casefold() for c in declared.exclude}
+    always = {c.casefold() for c in [*key, *_mentioned(declared)]}
+    writable = [column.name for column in table.columns if not column.generated]
+    travels = [
+        column
+        for column in writable
+        if column not in key
+        and (column.casefold() in always or (included is None or column.casefold() in included))
+        and column.casefold() not in excluded
+    ]
+    spell = {column.name.casefold(): column.name for column in table.columns}
+    store = declared.store
+    if isinstance(store, Through):
+        store = Through(spell[store.column.casefold()], store.parent)
+    elif store is not None:
+        store = spell[store.casefold()]
+    also = declared.also_sent_to
+    return RecordType(
+        name=declared.name,
+        table=table.name,
+        key=key,
+        columns=(*key, *travels),
+        edited_on=declared.edited_on,
+        sent_to=declared.sent_to,
+        store=store,
+        also_sent_to=type(also)(also.kind, spell[also.column.casefold()]) if also else None,
+        clear_missing=frozenset(
+            spell[column.casefold()] for column, what in declared.when_missing.items() if what == "clear"
+        ),
+        guard=declared.guard,
+        application_triggers=declared.application_triggers,
+        excludes_columns=len(key) + len(travels) < len(writable),
+    )
+
+
+def _mentioned(declared: DeclaredType) -> list[str]:
+    store = declared.store.column if isinstance(declared.store, Through) else declared.store
+    also = declared.also_sent_to.column if declared.also_sent_to else None
+    return [column for column in (store, also, *declared.when_missing) if column is not None]
+
+
+def _column(table: Table, name: str) -> Column:
+    column = table.column(name)
+    assert column is not None, f"{table.name}.{name} was looked for before"
+    return column
+
+
+def _spelled(key: Sequence[str], table: Table) -> tuple[str, ...]:
+    return tuple(column.name if (column := table.column(name)) else name for name in key)
+
+
+def _unique(key: tuple[str, ...], table: Table) -> bool:
+    folded = {column.casefold() for column in key}
+    return any({c.casefold() for c in one} == folded for one in (table.primary_key, *table.uniques))
+
+
+def _stop_lines(declared: Iterable[DeclaredType], types: dict[str, RecordType], stopped: dict[str, str]) -> None:
+    """A line cannot travel without its header: while one is stopped, so is the other."""
+    changed = True
+    while changed:
+        changed = False
+        for one in declared:
+            parent = one.store.parent if isinstance(one.store, Through) else None
+            if parent is not None and one.name in types and parent not in types:
+                del types[one.name]
+                stopped[one.name] = f"its parent {parent} is stopped"
+                changed = True
+
+
+def _references(
+    record_type: RecordType, types: Mapping[str, RecordType], tables: Mapping[str, Table]
+) -> tuple[Reference, ...]:
+    by_table = {one.table.casefold(): one.name for one in types.values()}
+    travels = set(record_type.columns)
+    keys: list[ForeignKey] = [
+        one for one in tables[record_type.table.casefold()].foreign_keys if set(one.columns) <= travels
+    ]
+    through = record_type.through
+    if through is not None and not any(one.columns == (through.column,) for one in keys):
+        parent = types[through.parent]
+        keys.append(ForeignKey((through.column,), parent.table, parent.key))
+    return tuple(
+        Reference(
+            one.columns,
+            one.parent,
+            one.parent_columns,
+            by_table.get(one.parent.casefold()),
+            one.on_delete,
+            len(one.columns) == 1 and one.columns[0] in record_type.clear_missing,
+        )
+        for one in keys
+    )
+
+
+def _stores_problems(settings: Settings, tables: Mapping[str, Table]) -> list[Problem]:
+    stores = settings.stores
+    if stores is None:
+        return []
+    place = settings.places.get("stores")
+    at = (place.file, place.line, place.column) if place else (settings.file.name, 1, 1)
+    table = tables.get(stores.table.casefold())
+    if table is None:
+        return [Problem(*at, f"stores: the database has no table {stores.table}", "correct the name")]
+    return [
+        Problem(*at, f"stores: table {table.name} has no column {column}", "correct the name")
+        for column in (stores.key, stores.code, stores.name)
+        if column is not None and table.column(column) is None
+    ]
+
+
+def _ordered(names: tuple[str, ...], needs: Mapping[str, set[str]]) -> tuple[str, ...]:
+    """Names so that what each needs comes before it; a cycle is cut where it was entered."""
+    order: list[str] = []
+    state: dict[str, bool] = {}
+
+    def visit(name: str) -> None:
+        if name in state:
+            return
+        state[name] = False
+        for other in sorted(needs.get(name, ())):
+            if other in names:
+                visit(other)
+        state[name] = True
+        order.append(name)
+
+    for name in names:
+        visit(name)
+    return tuple(order)
