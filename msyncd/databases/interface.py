@@ -121,6 +121,10 @@ class Reader(ABC):
         """The keys of one type that `origin` changed beyond a cursor."""
 
     @abstractmethod
+    def changed_since(self, type_id: int, key: Row, after: Cursor) -> bool:
+        """Whether a record has an entry beyond a cursor, by whomever."""
+
+    @abstractmethod
     def deleted_parents(self, type_id: int, keys: Collection[Value]) -> dict[Value, tuple[Value, Value]]:
         """Store and routing value of records by their delete entries in the log: for lines whose header is gone."""
 

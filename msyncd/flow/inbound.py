@@ -81,7 +81,12 @@ def _add_kept_aside(writer: Writer, here: Here, work: Batchwork, origin: int) ->
     headers = {(name, key) for name, one in work.items() if here.types.children[name] for key in one.keys()}
     if headers:
         again += [one for one in aside.quarantined(writer) if one.site == origin and one.header in headers]
-    for one in again:
+    add_aside(here, work, again)
+
+
+def add_aside(here: Here, work: Batchwork, changes: Sequence[Aside]) -> None:
+    """Add changes that were kept aside to the work, but those of which it brings a later one."""
+    for one in changes:
         record_type = here.types.types.get(one.record_type)
         if record_type is not None:
             arriving = work.get(one.record_type)
@@ -213,6 +218,21 @@ def _restore(writer: Writer, here: Here, references: Sequence[cleared.Cleared]) 
     writer.end_applying()
 
 
+def _release_accepted(writer: Writer, here: Here, work: Batchwork) -> None:
+    """What this site wrote and the primary first refused comes back just so: it was accepted after all."""
+    rows = {
+        (name, key): row
+        for name, one in work.items()
+        for key, row in zip(one.writes.keys, one.writes.rows, strict=True)
+    }
+    accepted = [
+        one.id
+        for one in aside.quarantined(writer)
+        if one.site == here.site and one.row is not None and rows.get((one.record_type, one.key)) == one.row
+    ]
+    aside.release_ids(writer, accepted)
+
+
 def _keep_aside(writer: Writer, here: Here, work: Batchwork, relayed: Batchwork, outcome: Outcome) -> None:
     """Note what waits and what is refused; forget what was kept of records that are settled now."""
     settled: list[Record] = [
@@ -222,6 +242,8 @@ def _keep_aside(writer: Writer, here: Here, work: Batchwork, relayed: Batchwork,
         aside.stop_waiting(writer, settled)
     if settled and aside.count_quarantined(writer, outcome.origin):
         aside.release(writer, settled, outcome.origin)
+    if settled and not here.is_primary and aside.count_quarantined(writer, here.site):
+        _release_accepted(writer, here, work)
     if not outcome.kept:
         return
     aside.stop_waiting(writer, outcome.kept)

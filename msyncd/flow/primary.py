@@ -460,4 +460,5 @@ def _offered(here: Here, site: int, standing: Standing) -> Aside:
         f"deleted here, but on site {site} {standing.reason}; retry puts it back, discard leaves it there",
         "references",
         here.now(),
+        detail=aside.OFFERED,
     )

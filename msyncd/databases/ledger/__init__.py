@@ -37,7 +37,8 @@ TABLES: dict[str, str] = {
     "msyncd_quarantine": """id {int} NOT NULL PRIMARY KEY, type {text} NOT NULL, key {blob} NOT NULL,
         site {int} NOT NULL, operation {text} NOT NULL, store {text}, columns {text} NOT NULL, record {blob},
         base {int}, reason {text} NOT NULL, plugin {text} NOT NULL, since {text} NOT NULL, header_type {text},
-        header_key {blob}, detail {text}""",
+        header_key {blob}, detail {text}, log_major {int} NOT NULL,
+        log_seq {int} NOT NULL""",
     # P7: what was left out, to be filled in later
     "msyncd_owed": """site {int} NOT NULL, type {text} NOT NULL, from_major {int} NOT NULL, from_seq {int} NOT NULL,
         because {text} NOT NULL, left_out {int} NOT NULL, fingerprint {text} NOT NULL, PRIMARY KEY (site, type, because)""",

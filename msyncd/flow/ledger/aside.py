@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from msyncd.databases.interface import Reader, Writer
 from msyncd.flow.ledger import meta
 from msyncd.flow.values import packed, packed_key, unpacked
-from msyncd.model import Operation, Row, Value
+from msyncd.model import START, Cursor, Operation, Row, Value
+
+OFFERED = "offered"
+"""The detail of a record that was deleted here and is offered back by a site that needs it (P22)."""
 
 Record = tuple[str, Row]
 """A record type's name and a key."""
@@ -16,7 +19,8 @@ Record = tuple[str, Row]
 class Aside:
     """A change kept whole. `columns` says what `row` holds; `row` None for a delete.
 
-    `reason` is what it waits for, or why it is in quarantine; `header` the record with which it was kept.
+    `reason` is what it waits for, or why it is in quarantine; `header` the record with which it was kept; `noted_at` where
+    the change log stood then.
     """
 
     record_type: str
@@ -33,6 +37,7 @@ class Aside:
     header: Record | None = None
     detail: str = field(default="", repr=False)
     id: int = 0
+    noted_at: Cursor = START
 
 
 _ASIDE = "type, key, site, operation, store, columns, record, base, plugin, since"
@@ -109,12 +114,13 @@ def stop_waiting(writer: Writer, records: Iterable[Record]) -> None:
 def quarantined(reader: Reader, ids: Collection[int] | None = None) -> list[Aside]:
     """What is in quarantine, oldest first."""
     rows = reader.execute(
-        f"SELECT id, reason, header_type, header_key, detail, {_ASIDE} FROM msyncd_quarantine ORDER BY id"
+        f"SELECT id, reason, header_type, header_key, detail, log_major, log_seq, {_ASIDE} FROM msyncd_quarantine ORDER BY id"
     )
     return [
         _aside(
-            row[5:],
+            row[7:],
             row[1],
+            noted_at=Cursor(int(str(row[5])), int(str(row[6]))),
             id=int(str(row[0])),
             header=None if row[2] is None else (str(row[2]), unpacked(row[3])),
             detail=str(row[4] or ""),
@@ -133,6 +139,7 @@ def count_quarantined(reader: Reader, site: int | None = None) -> int:
 def quarantine(writer: Writer, changes: Iterable[Aside]) -> list[int]:
     """Put changes into quarantine, in place of what is there of the same record from the same site; their ids."""
     ids = []
+    end = writer.log_end()
     for one in changes:
         release(writer, [(one.record_type, one.key)], one.site)
         ids.append(meta.next_number(writer, "quarantine_number"))
@@ -144,6 +151,8 @@ def quarantine(writer: Writer, changes: Iterable[Aside]) -> list[int]:
             "header_type": header_type,
             "header_key": packed(header_key),
             "detail": one.detail,
+            "log_major": end.major,
+            "log_seq": end.seq,
         }
         writer.insert("msyncd_quarantine", [values])
     return ids
