@@ -5,10 +5,10 @@ disk, a lost connection), RowRejected when the values of a row are at fault.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msyncd.errors import MsyncdError
 from msyncd.model import Cursor, Facts, RecordType, Row, Table, Value
@@ -16,8 +16,14 @@ from msyncd.model import Cursor, Facts, RecordType, Row, Table, Value
 if TYPE_CHECKING:  # takes 400 ms to import
     import dataset
 
+T = TypeVar("T")
+
 WRITE = 1
 DELETE = 2
+
+
+class CareNeeded(MsyncdError):
+    """Something failed in a swift transaction, which is undone: repeat it with care (see `with_care`)."""
 
 
 class RowRejected(MsyncdError):
@@ -267,8 +273,21 @@ class Database(ABC):
         """A consistent look."""
 
     @abstractmethod
-    def write(self) -> AbstractContextManager[Writer]:
-        """A durable write transaction. Waits for the write lock a bounded time, then raises DatabaseUnavailable."""
+    def write(self, *, swift: bool = False) -> AbstractContextManager[Writer]:
+        """A durable write transaction. Waits for the write lock a bounded time, then raises DatabaseUnavailable.
+
+        A `swift` one keeps no savepoints, which cost a copy of every page touched; where it would need one, it raises
+        CareNeeded.
+        """
+
+    def with_care(self, work: Callable[[Writer], T]) -> T:
+        """Do some work in a transaction: swiftly, and if anything in it fails, once more from the start with savepoints."""
+        try:
+            with self.write(swift=True) as writer:
+                return work(writer)
+        except CareNeeded:
+            with self.write() as writer:
+                return work(writer)
 
     @abstractmethod
     def lookups(self) -> "dataset.Database":

@@ -19,7 +19,7 @@ from msyncd.flow.log import log_applied, log_rows
 from msyncd.flow.missing import check_references
 from msyncd.flow.outcome import Outcome, aside_of, take_out
 from msyncd.flow.receive import Batchwork, Work
-from msyncd.flow.relay import keep_relayed, split_relayed
+from msyncd.flow.relay import find_passing, forget_relayed, keep_relayed, split_relayed
 from msyncd.flow.standing import keep_referred
 from msyncd.flow.stores import find_stores
 from msyncd.flow.values import packed_key
@@ -52,14 +52,18 @@ def take_in(
     if here.is_primary:
         conflict.resolve(writer, here, work, outcome)
     keep_families(writer, here, work, outcome)
+    if here.is_primary:
+        find_passing(writer, here, work)
     references = check_references(writer, here, work, outcome)
     keep_families(writer, here, work, outcome)
     keep_referred(writer, here, work, outcome)
-    relayed = split_relayed(here, work) if here.is_primary else {}
+    relayed = split_relayed(writer, work) if here.is_primary else {}
     told: list[AppliedBatch] = []
     writer.begin_applying(origin)
     _apply(writer, here, work, outcome, asked, mark, told)
     writer.end_applying()
+    if here.is_primary:
+        forget_relayed(writer, work)
     if relayed:
         log_applied(writer, here, relayed)
         keep_relayed(writer, relayed)
@@ -218,7 +222,11 @@ def _restore(writer: Writer, here: Here, references: Sequence[cleared.Cleared]) 
     writer.end_applying()
 
 
-def _release_accepted(writer: Writer, here: Here, work: Batchwork) -> None:
+def _records(work: Batchwork, relayed: Batchwork) -> list[Record]:
+    return [(name, key) for part in (work, relayed) for name, one in part.items() for key in one.keys()]
+
+
+def _release_accepted(writer: Writer, work: Batchwork, site: int) -> None:
     """What this site wrote and the primary first refused comes back just so: it was accepted after all."""
     rows = {
         (name, key): row
@@ -228,22 +236,19 @@ def _release_accepted(writer: Writer, here: Here, work: Batchwork) -> None:
     accepted = [
         one.id
         for one in aside.quarantined(writer)
-        if one.site == here.site and one.row is not None and rows.get((one.record_type, one.key)) == one.row
+        if one.site == site and one.row is not None and rows.get((one.record_type, one.key)) == one.row
     ]
     aside.release_ids(writer, accepted)
 
 
 def _keep_aside(writer: Writer, here: Here, work: Batchwork, relayed: Batchwork, outcome: Outcome) -> None:
     """Note what waits and what is refused; forget what was kept of records that are settled now."""
-    settled: list[Record] = [
-        (name, key) for part in (work, relayed) for name, one in part.items() for key in one.keys()
-    ]
-    if settled and aside.count_waiting(writer):
-        aside.stop_waiting(writer, settled)
-    if settled and aside.count_quarantined(writer, outcome.origin):
-        aside.release(writer, settled, outcome.origin)
-    if settled and not here.is_primary and aside.count_quarantined(writer, here.site):
-        _release_accepted(writer, here, work)
+    if aside.count_waiting(writer):
+        aside.stop_waiting(writer, _records(work, relayed))
+    if aside.count_quarantined(writer, outcome.origin):
+        aside.release(writer, _records(work, relayed), outcome.origin)
+    if not here.is_primary and aside.count_quarantined(writer, here.site):
+        _release_accepted(writer, work, here.site)
     if not outcome.kept:
         return
     aside.stop_waiting(writer, outcome.kept)

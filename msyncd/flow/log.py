@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import repeat
 
 from msyncd.databases.interface import DELETE, WRITE, Entry, Writer
+from msyncd.flow.facts import destinations
 from msyncd.flow.here import Here
 from msyncd.flow.receive import Batchwork, Work
 from msyncd.model import Changes, RecordType, Row, Value
@@ -14,8 +15,9 @@ def log_applied(writer: Writer, here: Here, work: Batchwork) -> None:
     for name, one in work.items():
         type_id, width = here.types.ids[name], len(one.record_type.key)
         for changes, operation in ((one.writes, WRITE), (one.deletes, DELETE)):
-            if len(changes):
-                writer.append(width, _entries(type_id, operation, changes, one))
+            going_on = _going_on(here, changes, one)
+            if len(going_on):
+                writer.append(width, _entries(type_id, operation, going_on, one))
         if here.types.children[name]:
             _log_lines(writer, here, one)
 
@@ -49,6 +51,47 @@ def log_rows(
             for key in keys
         ],
     )
+
+
+def _going_on(here: Here, changes: Changes, one: Work) -> Changes:
+    """Those changes that have a further destination than this site and the one they came from: others need no entry."""
+    record_type = one.record_type
+    if record_type.sent_to == "every_site" or record_type.edited_on == "any_site" or here.plugins.routed_by_plugins:
+        return changes
+    places = list(
+        zip(
+            changes.origins,
+            changes.stores,
+            changes.stores_before,
+            changes.routes,
+            _routes_before(changes, one),
+            strict=True,
+        )
+    )
+    ends = {place for place in set(places) if not _goes_on(here, record_type, *place)}
+    if not ends:
+        return changes
+    return changes.select(at for at, place in enumerate(places) if place not in ends)
+
+
+def _goes_on(
+    here: Here,
+    record_type: RecordType,
+    origin: int,
+    store: str | None,
+    store_before: str | None,
+    route: Value,
+    route_before: Value,
+) -> bool:
+    sites = destinations(here.facts, [one for one in (store, store_before) if one is not None])
+    if route is not None or route_before is not None:
+        also = here.types.types[here.types.root(record_type.name)].also_sent_to or record_type.also_sent_to
+        by_name = also is not None and also.kind == "store_of_name"
+        values = {route, route_before}
+        named = (one for one in here.facts.stores.values() if (one.name if by_name else one.store) in values)
+        sites |= {one.active_site for one in named if one.active_site is not None}
+    # an origin of this very site means that the row is not as its sender wrote it: the sender is to have it too
+    return bool(sites - {here.site, origin}) or origin == here.site
 
 
 def _entries(type_id: int, operation: int, changes: Changes, one: Work) -> Iterable[Entry]:

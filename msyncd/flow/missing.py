@@ -49,19 +49,22 @@ def _lacking(reader: Reader, here: Here, work: Batchwork, one: Work, reference: 
     if not wanted:
         return {}
     wanted -= reader.existing(reference.table, reference.parent_columns, wanted)
-    if wanted and here.is_primary and reference.parent_type is not None:
-        wanted -= set(spool.relayed(reader, reference.parent_type, wanted)) if spool.relays_any(reader) else set()
     if not wanted:
         return {}
-    relays_out = here.is_primary and record_type.sent_to == "sites_of_store"
+    passing = one.passing if here.is_primary else set()
+    relayed = _relayed(reader, reference, wanted) if passing else set()
     through = record_type.through.column if record_type.through else None
     return {
         at: value
         for at, value in enumerate(values)
         if value in wanted
-        # what only passes through need not find here what its destinations have
-        and not (relays_out and reference.columns != (through,) and not here.holds(writes.stores[at]))
+        # what only passes through need not find here what its destinations have; its header at least is known
+        and not (writes.keys[at] in passing and (reference.columns != (through,) or value in relayed))
     }
+
+
+def _relayed(reader: Reader, reference: Reference, wanted: Collection[Row]) -> set[Row]:
+    return set(spool.relayed(reader, reference.parent_type, wanted)) if reference.parent_type is not None else set()
 
 
 def _arriving(here: Here, work: Batchwork, reference: Reference, wanted: Collection[Row]) -> set[Row]:

@@ -6,9 +6,9 @@ the batch leaves comes back in Outgoing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from msyncd.databases.interface import Reader
+from msyncd.databases.interface import Interest, Reader
 from msyncd.flow.conversation import TypeChanges
 from msyncd.flow.fold import BEFORE, ORIGIN, PARENT, ROUTE, STORE, TARGETED, Folded, Known
 from msyncd.flow.here import Here
@@ -17,9 +17,13 @@ from msyncd.flow.ledger.held import held_keys
 from msyncd.flow.ledger.spool import spooled
 from msyncd.flow.ledger.versions import versions_of
 from msyncd.flow.route import audiences, interest_of
-from msyncd.flow.window import Window, read_window
+from msyncd.flow.window import Ahead, Window, read_window
 from msyncd.model import Changes, Cursor, Direction, RecordType, Row, Site, Value
 from msyncd.plugins import Failed
+
+
+MOST_ENTRIES = 20_000
+"""Entries of the change log that are looked at in one step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +76,35 @@ def read_outgoing(
     *,
     stopped: Mapping[str, str],
     include: Sequence[tuple[str, Row]] = (),
+    ahead: Ahead | None = None,
 ) -> Outgoing:
     """The next batch for a peer: up to `limit` entries of the change log beyond a cursor, whole families.
 
-    `stopped` says which record types do not travel to this peer, and why; `include` names records to take in besides.
+    `stopped` says which record types do not travel to this peer, and why; `include` names records to take in besides;
+    `ahead` remembers from batch to batch what has gone before its turn. Where nothing of a stretch of the log is for the
+    peer, the next stretch is looked at, so that `types` is empty only at the log's end.
     """
     interest = interest_of(here, peer) if here.is_primary else None
-    window = read_window(reader, here.types, after, limit, interest)
+    ahead = ahead or Ahead()
+    out = _read_one(reader, here, peer, after, limit, interest, stopped, include, ahead)
+    while not len(out) and out.more and not out.left_out and not out.failed:
+        limit = min(2 * limit, MOST_ENTRIES)
+        out = _read_one(reader, here, peer, out.upto, limit, interest, stopped, (), ahead)
+    return replace(out, after=after)
+
+
+def _read_one(
+    reader: Reader,
+    here: Here,
+    peer: Site,
+    after: Cursor,
+    limit: int,
+    interest: Interest | None,
+    stopped: Mapping[str, str],
+    include: Sequence[tuple[str, Row]],
+    ahead: Ahead,
+) -> Outgoing:
+    window = read_window(reader, here.types, after, limit, interest, ahead)
     _take_in(here, window, include)
     types: list[TypeChanges] = []
     left_out: list[LeftOut] = []
@@ -87,7 +113,7 @@ def read_outgoing(
     holds: dict[str, tuple[Row, ...]] = {}
     for name in here.types.order:
         folded = window.folded.get(name)
-        if folded is None:
+        if folded is None or not folded.records:
             continue
         if name in stopped:
             left_out.append(LeftOut(name, len(folded.records), "schema"))
@@ -131,13 +157,30 @@ def _draft(reader: Reader, here: Here, peer: Site, record_type: RecordType, fold
         rows |= spooled(reader, record_type, [key for key in records if key not in rows])
     rows = restored(reader, record_type, rows)
     stands = [key for key in records if key in rows]
-    gone = [key for key in records if key not in rows]
+    gone = [key for key in records if key not in rows] if len(stands) < len(records) else []
+    if not here.is_primary and not here.plugins.implemented("filter"):
+        return _as_captured(reader, here, record_type, records, [rows[key] for key in stands], stands, gone)
     stores, routes = _places(reader, here, record_type, records, rows)
     writes = _changes(record_type, stands, [rows[key] for key in stands], stores, routes, records)
     deletes = _changes(record_type, gone, [None] * len(gone), stores, routes, records)
     if not here.is_primary:
         return _Draft(record_type, writes, deletes, [], [])
     return _routed(reader, here, peer, records, writes, deletes)
+
+
+def _as_captured(
+    reader: Reader,
+    here: Here,
+    record_type: RecordType,
+    records: Mapping[Row, Known],
+    rows: Sequence[Row],
+    stands: Sequence[Row],
+    gone: Sequence[Row],
+) -> _Draft:
+    """The hot path of a push that nobody filters: the stores are as they were captured, the primary finds them anew."""
+    writes = Changes(record_type, stands, rows, stores=[_text(records[key][STORE]) for key in stands])
+    stores, routes = _places(reader, here, record_type, {key: records[key] for key in gone}, {})
+    return _Draft(record_type, writes, _changes(record_type, gone, [None] * len(gone), stores, routes, records), [], [])
 
 
 def _places(

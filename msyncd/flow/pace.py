@@ -18,7 +18,7 @@ class Pace:
 
     def after(self, records: int, wire: float, applied: float) -> "Pace":
         """The pace after a batch that took `wire` seconds in all, `applied` of them at the receiver's database."""
-        if records < self.size // 2:
+        if records < self.size // 2 and wire < WIRE_SECONDS and applied < LOCK_SECONDS:
             return self  # it was small for want of changes: that says nothing about the line
         line = max(wire - applied, 1e-4)
         factor = min(WIRE_SECONDS / line, LOCK_SECONDS / max(applied, 1e-4), GROWTH)

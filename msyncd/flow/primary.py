@@ -41,6 +41,7 @@ from msyncd.flow.outcome import Outcome
 from msyncd.flow.receive import received
 from msyncd.flow.route import interest_of
 from msyncd.flow.settle import quarantine_failed, quarantine_waiting
+from msyncd.flow.window import Ahead
 from msyncd.model import AppliedBatch, Cursor, Refusal, Row, Site
 
 MOST_RECORDS = 20_000
@@ -60,6 +61,7 @@ class Primary:
         self._wake = wake
         self._lock = Lock()
         self._filled_last: dict[int, bool] = {}
+        self._ahead: dict[int, tuple[Cursor, Ahead]] = {}
 
     # --- hello ------------------------------------------------------------------------------------------------------
 
@@ -185,38 +187,44 @@ class Primary:
             raise DatabaseUnavailable(f"the batch could not be committed: {error}", hint="trying again") from error
 
     def _push(self, here: Here, site: int, push: Push) -> PushReply:
-        batch = push.batch
         started = here.clock()
-        with here.database.write() as writer:
-            known = self._speaker(writer, here, site, push.database_id, push.generation, batch.facts_number)
-            receipt = receipts.receipt_of(writer, site, push.database_id, push.generation)
-            assert receipt is not None, "a hello came first"
-            if push.heard > known.heard:
-                refusals.forget(writer, site, push.heard)
-                sites.note(writer, site, heard=push.heard)
-            if batch.after != receipt.cursor:
-                return PushReply(False, receipt.cursor, receipt.mark, refusals.unheard(writer, site, push.heard))
-            batch_whole = staged.collect(writer, site, batch)
-            if batch_whole is None:
-                return PushReply(False, receipt.cursor, receipt.mark)
-            self._check_epochs(here, site, batch_whole)
-            work = received(here.types, batch_whole.types, site, known.stopped or {})
-            outcome, told = take_in(writer, here, work, site, batch.mark)
-            if not batch.more:
-                quarantine_waiting(writer, here, site, outcome)
-            receipts.put_receipt(writer, Receipt(site, push.database_id, push.generation, batch.upto, batch.mark))
-            refused = self._refuse(writer, here, site, outcome)
-            sites.note(writer, site, last_success=here.now())
-            reply = PushReply(
-                True,
-                batch.upto,
-                batch.mark,
-                refusals.unheard(writer, site, push.heard),
-                waiting=aside.count_waiting(writer, site),
-                facts_number=here.facts.number,
-            )
+        reply, told, refused = here.database.with_care(lambda writer: self._receive(writer, here, site, push))
         self._tell(here, told, refused)
         return msgspec.structs.replace(reply, seconds=(here.clock() - started).total_seconds())
+
+    def _receive(
+        self, writer: Writer, here: Here, site: int, push: Push
+    ) -> tuple[PushReply, list[AppliedBatch], list[Refusal]]:
+        """In one transaction: the receipt is compared, the batch taken in, the receipt moved (P14)."""
+        batch = push.batch
+        known = self._speaker(writer, here, site, push.database_id, push.generation, batch.facts_number)
+        receipt = receipts.receipt_of(writer, site, push.database_id, push.generation)
+        assert receipt is not None, "a hello came first"
+        if push.heard > known.heard:
+            refusals.forget(writer, site, push.heard)
+            sites.note(writer, site, heard=push.heard)
+        if batch.after != receipt.cursor:
+            return PushReply(False, receipt.cursor, receipt.mark, refusals.unheard(writer, site, push.heard)), [], []
+        whole = staged.collect(writer, site, batch)
+        if whole is None:
+            return PushReply(False, receipt.cursor, receipt.mark), [], []
+        self._check_epochs(here, site, whole)
+        work = received(here.types, whole.types, site, known.stopped or {})
+        outcome, told = take_in(writer, here, work, site, batch.mark)
+        if not batch.more:
+            quarantine_waiting(writer, site, outcome)
+        receipts.put_receipt(writer, Receipt(site, push.database_id, push.generation, batch.upto, batch.mark))
+        refused = self._refuse(writer, here, site, outcome)
+        sites.note(writer, site, last_success=here.now())
+        reply = PushReply(
+            True,
+            batch.upto,
+            batch.mark,
+            refusals.unheard(writer, site, push.heard),
+            waiting=aside.count_waiting(writer, site),
+            facts_number=here.facts.number,
+        )
+        return reply, told, refused
 
     def _speaker(
         self, reader: Reader, here: Here, site: int, database_id: str, generation: int, facts_number: int
@@ -345,9 +353,11 @@ class Primary:
         limit = max(1, min(pull.records, MOST_RECORDS))
         stopped = known.stopped or {}
         with here.database.read() as reader:
-            out = read_outgoing(reader, here, peer, pull.cursor, limit, stopped=stopped, include=pull.include)
-            while not len(out) and out.more and not out.left_out and not out.failed:
-                out = read_outgoing(reader, here, peer, out.upto, limit, stopped=stopped)
+            ahead = self._ahead_of(peer.sync_id, pull)
+            out = read_outgoing(
+                reader, here, peer, pull.cursor, limit, stopped=stopped, include=pull.include, ahead=ahead
+            )
+            self._ahead[peer.sync_id] = (out.upto, ahead)
             mark, reaches = marks.newest(reader, marks.SHARED)
             left = reader.log_count(out.upto, interest_of(here, peer)) if out.more else 0
         if reaches < out.upto or out.left_out or out.failed or out.holds or _has_versions(here, out.types):
@@ -355,6 +365,11 @@ class Primary:
         epochs = {fact.store: fact.epoch for fact in here.facts.stores.values() if fact.active_site == peer.sync_id}
         batch = Batch(pull.cursor, out.upto, mark, out.types, here.facts.number, epochs, more=out.more)
         return PullReply(batch=batch, cursor=out.upto, level=not out.more, to_receive=left)
+
+    def _ahead_of(self, site: int, pull: Pull) -> Ahead:
+        """What went ahead of its turn, if this pull goes on just where the last reply ended; a cache, no more."""
+        upto, ahead = self._ahead.pop(site, (None, None))
+        return ahead if ahead is not None and upto == pull.cursor and not pull.include else Ahead()
 
     def _note(
         self, here: Here, peer: Site, after: Cursor, out: Outgoing, mark: str, reaches: Cursor

@@ -104,33 +104,43 @@ def _take(satellite: "Satellite", pulled: Pulled, reply: PullReply) -> tuple[int
     mark = batch.mark if batch is not None else pulled.mark
     if nothing and not reply.refusals and not reply.wanted and mark == pulled.mark:
         return 0, []
-    with here.database.write() as writer:
-        if (receipts.pulled_from(writer, PRIMARY) or Pulled()) != pulled:
-            return 0, []
-        hear(writer, here, reply.refusals)
-        _give(writer, satellite, reply)
-        pushed = sites.known(writer, PRIMARY).confirmed
-        outcome, told = Outcome(PRIMARY), list[AppliedBatch]()
-        if piece is not None:
-            work = work_of_piece(writer, here, piece, pushed, satellite.link.stopped)
-            outcome, told = take_in(writer, here, work, PRIMARY, mark, pushed)
-        elif batch is not None:
-            work = received(here.types, batch.types, PRIMARY, satellite.link.stopped)
-            outcome, told = take_in(writer, here, work, PRIMARY, mark, pushed)
-        if reply.level:
-            quarantine_waiting(writer, here, PRIMARY, outcome)
-        receipts.put_pulled(writer, PRIMARY, _moved(satellite, pulled, reply, mark))
-        _mark_told(writer)
-        sites.note(
-            writer,
-            PRIMARY,
-            last_success=here.now(),
-            to_receive=0 if reply.level else reply.to_receive,
-            filling=piece.type if piece is not None and not piece.last else None,
-        )
+    outcome, told = here.database.with_care(lambda writer: _receive(writer, satellite, pulled, reply, mark))
     if refused := outcome.refusals():
         here.plugins.refused(refused)
     return outcome.applied, told
+
+
+def _receive(
+    writer: Writer, satellite: "Satellite", pulled: Pulled, reply: PullReply, mark: str
+) -> tuple[Outcome, list[AppliedBatch]]:
+    """In one transaction: what the reply brings, and where this site then stands."""
+    here = satellite.here
+    assert satellite.link is not None
+    batch, piece = reply.batch, reply.piece
+    outcome, told = Outcome(PRIMARY), list[AppliedBatch]()
+    if (receipts.pulled_from(writer, PRIMARY) or Pulled()) != pulled:
+        return outcome, told
+    hear(writer, here, reply.refusals)
+    _give(writer, satellite, reply)
+    pushed = sites.known(writer, PRIMARY).confirmed
+    if piece is not None:
+        work = work_of_piece(writer, here, piece, pushed, satellite.link.stopped)
+        outcome, told = take_in(writer, here, work, PRIMARY, mark, pushed)
+    elif batch is not None:
+        work = received(here.types, batch.types, PRIMARY, satellite.link.stopped)
+        outcome, told = take_in(writer, here, work, PRIMARY, mark, pushed)
+    if reply.level:
+        quarantine_waiting(writer, PRIMARY, outcome)
+    receipts.put_pulled(writer, PRIMARY, _moved(satellite, pulled, reply, mark))
+    _mark_told(writer)
+    sites.note(
+        writer,
+        PRIMARY,
+        last_success=here.now(),
+        to_receive=0 if reply.level else reply.to_receive,
+        filling=piece.type if piece is not None and not piece.last else None,
+    )
+    return outcome, told
 
 
 def _moved(satellite: "Satellite", pulled: Pulled, reply: PullReply, mark: str) -> Pulled:

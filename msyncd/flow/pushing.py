@@ -14,6 +14,7 @@ from msyncd.flow.ledger.aside import Record
 from msyncd.flow.outbound import Outgoing, read_outgoing
 from msyncd.flow.pace import Pace
 from msyncd.flow.settle import quarantine_failed
+from msyncd.flow.window import Ahead
 from msyncd.model import PRIMARY, Cursor
 
 if TYPE_CHECKING:
@@ -42,16 +43,17 @@ def push_all(satellite: "Satellite", progress: "Progress") -> tuple[int, int]:
             return 0, 0
         left = reader.log_count(known.confirmed, origin=here.site)
     pace = Pace(known.batch_size or here.settings.sync.request_size)
-    sent, refused, cursor, include = 0, 0, known.confirmed, list[Record]()
+    sent, refused, cursor, include, ahead = 0, 0, known.confirmed, list[Record](), Ahead()
     with ThreadPoolExecutor(1, "push") as line:
         under_way: _Sent | None = None
         while True:
-            prepared = _prepare(satellite, cursor, pace, include)
+            prepared = _prepare(satellite, cursor, pace, include, ahead)
             if under_way is not None:
                 reply = under_way.reply.result()
                 if not reply.applied:
                     # what was prepared behind it is dropped, and read again from where the primary stands
-                    cursor, include, under_way = _again(satellite, under_way, reply), list(_keys(reply)), None
+                    cursor, include, under_way = _again(satellite, under_way, reply), _keys(reply), None
+                    ahead = Ahead()
                     continue
                 pace, got, refusals = _confirm(satellite, under_way, reply, pace)
                 sent, refused = sent + got, refused + refusals
@@ -70,7 +72,7 @@ def _keys(reply: PushReply) -> list[Record]:
 
 
 def _prepare(
-    satellite: "Satellite", cursor: Cursor, pace: Pace, include: list[Record]
+    satellite: "Satellite", cursor: Cursor, pace: Pace, include: list[Record], ahead: Ahead
 ) -> tuple[Outgoing, Batch] | None:
     """Read and note the next batch; None at the log's end."""
     here = satellite.here
@@ -79,7 +81,14 @@ def _prepare(
         if reader.log_end() <= cursor:
             return None
         out = read_outgoing(
-            reader, here, here.peer(PRIMARY), cursor, pace.size, stopped=satellite.link.stopped, include=include
+            reader,
+            here,
+            here.peer(PRIMARY),
+            cursor,
+            pace.size,
+            stopped=satellite.link.stopped,
+            include=include,
+            ahead=ahead,
         )
     with here.database.write() as writer:
         mark = marks.note(writer, PRIMARY, out.after, out.upto, here.now())
@@ -116,7 +125,7 @@ def _send(satellite: "Satellite", batch: Batch) -> PushReply:
 def _confirm(satellite: "Satellite", under_way: _Sent, reply: PushReply, pace: Pace) -> tuple[Pace, int, int]:
     """The receipt is here: move on, hear refusals, forget what was in quarantine and has been taken now."""
     here, out = satellite.here, under_way.out
-    pace = pace.after(out.entries, perf_counter() - under_way.started, reply.seconds)
+    pace = pace.after(len(out), perf_counter() - under_way.started, reply.seconds)
     with here.database.write() as writer:
         marks.confirm(writer, PRIMARY, reply.mark)
         sites.note_confirmed(writer, PRIMARY, reply.cursor, batch_size=pace.size, last_success=here.now())

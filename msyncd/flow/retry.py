@@ -28,13 +28,17 @@ def retry_waiting(here: Here) -> int:
     with here.database.read() as reader:
         origins = sorted({one.site for one in aside.waiting(reader)})
     for origin in origins:
-        with here.database.write() as writer:
-            outcome, told = take_in(writer, here, {}, origin, "", _pushed(writer, here))
-            if here.is_primary:
-                refusals.add(writer, origin, outcome.refusals())
+        count, told = here.database.with_care(lambda writer, origin=origin: _retry_of(writer, here, origin))  # type: ignore[misc]  # bound now
         _tell(here, told)
-        applied += outcome.applied
+        applied += count
     return applied
+
+
+def _retry_of(writer: Writer, here: Here, origin: int) -> tuple[int, list[AppliedBatch]]:
+    outcome, told = take_in(writer, here, {}, origin, "", _pushed(writer, here))
+    if here.is_primary:
+        refusals.add(writer, origin, outcome.refusals())
+    return outcome.applied, told
 
 
 def retry(here: Here, ids: Collection[int]) -> Retried:

@@ -12,7 +12,7 @@ from msyncd.model import Changes
 from msyncd.plugins import Failed
 
 
-def quarantine_waiting(writer: Writer, here: Here, site: int, outcome: Outcome) -> None:
+def quarantine_waiting(writer: Writer, site: int, outcome: Outcome) -> None:
     """The sender is level: what still waits will not be brought by it, and goes to quarantine (P17)."""
     still = aside.waiting(writer, site)
     if not still:

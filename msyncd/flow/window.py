@@ -1,11 +1,16 @@
 """Capture: which records changed beyond a cursor, so cut that no family is torn apart."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from msyncd.databases.interface import KEY, PARENT, TYPE, Entry, Interest, Reader
+from msyncd.databases.interface import KEY, PARENT, TYPE, Entry, Interest, LogPage, Reader
 from msyncd.flow.fold import Folded, fold
 from msyncd.flow.types import TypeSet
-from msyncd.model import Cursor, Value
+from msyncd.model import Cursor, Row, Value
+
+
+MOST_AHEAD = 100_000
+"""Records that are remembered to have gone before their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +29,52 @@ class Window:
         return self.upto < self.end
 
 
-def read_window(reader: Reader, types: TypeSet, after: Cursor, limit: int, interest: Interest | None = None) -> Window:
+class Ahead:
+    """What went ahead of its turn, so that it is not sent a second time when its turn comes.
+
+    It holds for one unbroken run of batches: after anything else than "applied", begin with a new one. Each record is
+    kept with the log's end when it was read: what was logged since is news.
+    """
+
+    def __init__(self) -> None:
+        self._until: dict[tuple[int, Row], Cursor] = {}
+
+    def fresh(self, page: LogPage, widths: Mapping[int, int]) -> list[Entry]:
+        """The entries of a page that have not gone; those that have are forgotten, since their turn is over."""
+        if not self._until:
+            return page.entries
+        fresh = []
+        for entry in page.entries:
+            record = (entry[TYPE], entry[KEY : KEY + widths.get(entry[TYPE], 1)])
+            until = self._until.get(record)
+            if until is None or page.upto > until:
+                fresh.append(entry)
+            else:
+                del self._until[record]
+        return fresh
+
+    def went(self, entries: Iterable[Entry], widths: Mapping[int, int], end: Cursor) -> None:
+        """These entries went ahead, read when the log ended at `end`."""
+        if len(self._until) > MOST_AHEAD:  # memory is bounded; what is forgotten is sent twice, which does no harm
+            self._until.clear()
+        for entry in entries:
+            self._until[(entry[TYPE], entry[KEY : KEY + widths[entry[TYPE]]])] = end
+
+
+def read_window(
+    reader: Reader, types: TypeSet, after: Cursor, limit: int, interest: Interest | None, ahead: Ahead
+) -> Window:
     """Read up to `limit` entries, and with each header or line all that changed in its family up to now (P9).
 
-    What is taken in ahead of the cursor is read again in its turn: sending a record's present state twice does no harm.
+    What is taken in before its turn is remembered in `ahead`, and passed over when its turn comes.
     """
     page = reader.log_page(after, limit, interest)
-    entries = page.entries
-    if page.upto < page.end and entries:
-        entries = entries + _families(reader, types, entries, page.upto, page.end)
     widths = {types.ids[name]: len(one.key) for name, one in types.types.items()}
+    entries = ahead.fresh(page, widths)
+    if page.upto < page.end and entries:
+        later = _families(reader, types, entries, page.upto, page.end)
+        ahead.went(later, widths, page.end)
+        entries = entries + later
     names = types.names
     folded = {names[type_id]: one for type_id, one in fold(entries, widths).items()}
     return Window(after, page.upto, page.end, folded, len(page.entries))

@@ -118,14 +118,16 @@ class SQLiteDatabase(Database):
                     connection.execute("ROLLBACK")
 
     @contextmanager
-    def write(self) -> Iterator[Writer]:
+    def write(self, *, swift: bool = False) -> Iterator[Writer]:
         current: SQLiteWriter | None = getattr(self._local, "writer", None)
         if current is not None:  # a hook inside a transaction of ours: it commits with that, or not at all
             with current.savepoint():
                 yield current
             return
         with self._writing() as connection:
-            writer = SQLiteWriter(connection, self._types, self._ids, self._width, self._tables, self._fires)
+            writer = SQLiteWriter(
+                connection, self._types, self._ids, self._width, self._tables, self._fires, swift=swift
+            )
             self._local.writer = writer
             try:
                 yield writer

@@ -88,14 +88,16 @@ class SQLiteReader(Reader):
         if upto <= after:
             return []
         entries: list[Entry] = []
-        for column, wanted in (("key1", headers), ("parent", lines)):
-            for type_id, values in wanted.items():
-                for some in chunks(values):
-                    entries += self._fetch(
-                        f"SELECT {self._entry} FROM msyncd_change_log WHERE seq > ? AND seq <= ? AND type = ?"
-                        f" AND {column} IN ({', '.join('?' * len(some))}) ORDER BY seq",
-                        (after.seq, upto.seq, type_id, *some),
-                    )
+        values = {value for wanted in (*headers.values(), *lines.values()) for value in wanted}
+        # one scan for all: a line's parent and a header's key are looked for in the same list
+        either = [f"type = {type_id} AND key1 IN family" for type_id in headers]
+        either += [f"type = {type_id} AND parent IN family" for type_id in lines]
+        for some in chunks(values, 3 * CHUNK):
+            entries += self._fetch(
+                f"WITH family(k) AS (VALUES {', '.join(['(?)'] * len(some))}) SELECT {self._entry}"
+                f" FROM msyncd_change_log WHERE seq > ? AND seq <= ? AND ({' OR '.join(either)}) ORDER BY seq",
+                (*some, after.seq, upto.seq),
+            )
         return entries
 
     def log_count(self, after: Cursor, interest: Interest | None = None, origin: int | None = None) -> int:

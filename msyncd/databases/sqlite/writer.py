@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
-from msyncd.databases.interface import WRITE, Entry, Scope, Writer
+from msyncd.databases.interface import WRITE, CareNeeded, Entry, Scope, Writer
 from msyncd.databases.lookups import bound_to
 from msyncd.databases.sqlite.connection import mapped
 from msyncd.databases.sqlite.names import found, listed, quoted
 from msyncd.databases.sqlite.reader import ENTRY, SQLiteReader
+from msyncd.errors import TryLater
 from msyncd.model import Cursor, RecordType, Row, Table, Value
 
 if TYPE_CHECKING:
@@ -28,10 +29,13 @@ class SQLiteWriter(SQLiteReader, Writer):
         width: int,
         tables: Mapping[str, Table],
         fires: bool,
+        *,
+        swift: bool = False,
     ) -> None:
         super().__init__(connection, types, ids, width)
         self._tables = tables
         self._fires = fires
+        self._swift = swift
         self._origin: int | None = None
         self._marked: int | None = None
         self._silenced: list[str] = []
@@ -64,6 +68,14 @@ class SQLiteWriter(SQLiteReader, Writer):
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
+        if self._swift:
+            try:
+                yield
+            except TryLater:
+                raise
+            except Exception as error:
+                raise CareNeeded(str(error)) from error
+            return
         self._savepoints += 1
         name = f"msyncd_{self._savepoints}"
         with mapped():

@@ -76,6 +76,13 @@ def keep(
             writer.put("msyncd_relayed", key, {"parent": parent, "store": one.store, "route": route})
 
 
+def forget(writer: Writer, record_type: str, keys: Iterable[Row]) -> None:
+    """These records are relayed no more: they stand in the tables, or did until now."""
+    for key in map(packed_key, keys):
+        writer.execute("DELETE FROM msyncd_spool WHERE type = ? AND key = ?", (record_type, key))
+        writer.execute("DELETE FROM msyncd_relayed WHERE type = ? AND key = ?", (record_type, key))
+
+
 def trim(writer: Writer, upto: Cursor) -> None:
     """Every destination has what lies up to this cursor."""
     writer.execute(
