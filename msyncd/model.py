@@ -117,7 +117,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
-    """A reference that the database declares. `on_delete` in capitals: NO ACTION, RESTRICT, CASCADE, SET NULL, SET DEFAULT."""
+    """A reference that the database declares. `on_delete`: NO ACTION, RESTRICT, CASCADE, SET NULL, SET DEFAULT."""
 
     columns: tuple[str, ...]
     parent: str

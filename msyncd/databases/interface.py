@@ -1,7 +1,7 @@
 """What the flow asks of a database: one interface, the same on every dialect.
 
-Every method either does all that it says or raises. Errors: DatabaseUnavailable when waiting can mend it (a lock, a full
-disk, a lost connection), RowRejected when the values of a row are at fault.
+Every method either does all that it says or raises. Errors: DatabaseUnavailable when waiting can mend it (a lock, a
+full disk, a lost connection), RowRejected when the values of a row are at fault.
 """
 
 from abc import ABC, abstractmethod
@@ -242,7 +242,7 @@ class Database(ABC):
 
     @abstractmethod
     def install(self, capture: Capture) -> Installed:
-        """Make msyncd's tables and triggers, or bring them up to date. Idempotent; leaves the application's tables alone."""
+        """Make msyncd's tables and triggers, or bring them up to date. Idempotent; the application's tables stay."""
 
     @abstractmethod
     def installed(self) -> bool:
@@ -281,7 +281,7 @@ class Database(ABC):
         """
 
     def with_care(self, work: Callable[[Writer], T]) -> T:
-        """Do some work in a transaction: swiftly, and if anything in it fails, once more from the start with savepoints."""
+        """Do some work in a transaction: swiftly, and if anything in it fails, once more with savepoints."""
         try:
             with self.write(swift=True) as writer:
                 return work(writer)

@@ -1,4 +1,4 @@
-"""Apply: rows written parents first, then deleted children first, in one transaction (P16). Poison is set apart (P21)."""
+"""Apply: rows written parents first, then deleted children first, in one transaction (P16); poison apart (P21)."""
 
 from collections.abc import Callable, Sequence
 
@@ -94,7 +94,7 @@ def _park(writer: Writer, here: Here, one: Work, asked: set[Record]) -> bool:
     """Give holders that come in this batch themselves temporary values; whether any holder was found at all."""
     in_the_way = _in_the_way(writer, here, one)
     for columns, key in in_the_way:
-        if (one.record_type.name, key) in asked and key in set(one.keys()):
+        if (one.record_type.name, key) in asked and key in set(one.all_keys()):
             writer.park(one.record_type, columns, key)
     return bool(in_the_way)
 

@@ -27,7 +27,7 @@ class RowsHere(Sequence[Row | None]):
     def __getitem__(self, index: int) -> Row | None: ...
     @overload
     def __getitem__(self, index: slice) -> list[Row | None]: ...
-    def __getitem__(self, index: int | slice) -> Row | None | list[Row | None]:
+    def __getitem__(self, index: int | slice) -> Row | list[Row | None] | None:
         if isinstance(index, slice):
             return [self._read().get(key) for key in self._changes.keys[index]]
         return self._read().get(self._changes.keys[index])
@@ -85,7 +85,7 @@ def _asked(reader: Reader, here: Here, one: Work, changes: Changes, outcome: Out
                 here, one, changes.keys[at], outcome.origin, failed.reason, failed.plugin, detail=failed.traceback
             )
             outcome.keep("refused", kept)
-    replaced = Changes(
+    return Changes(
         changes.record_type,
         changes.keys,
         rows,
@@ -99,7 +99,6 @@ def _asked(reader: Reader, here: Here, one: Work, changes: Changes, outcome: Out
         ],
         routes=changes.routes,
     )
-    return replaced
 
 
 def keep_families(reader: Reader, here: Here, work: Batchwork, outcome: Outcome) -> None:

@@ -18,7 +18,7 @@ def keep_unsent(writer: Writer, here: Here, work: Batchwork, pushed: Cursor, out
     if writer.log_end() <= pushed:
         return
     for name, one in work.items():
-        unsent = writer.log_keys(pushed, here.types.ids[name], here.site) & set(one.keys())
+        unsent = writer.log_keys(pushed, here.types.ids[name], here.site) & set(one.all_keys())
         if not unsent:
             continue
         outcome.conflicts += len(unsent)
@@ -105,7 +105,7 @@ def _with_rows(changes: Changes, rows: Sequence[Row | None]) -> Changes:
 
 
 def number_outgoing(writer: Writer, here: Here, name: str, keys: Sequence[Row], rows: Sequence[Row]) -> list[int]:
-    """On the primary, before a batch leaves: the versions of the rows in it, numbered now where the application wrote."""
+    """On the primary, before a batch leaves: the versions of its rows, numbered now where the application wrote."""
     record_type = here.types.types[name]
     changes = Changes(record_type, keys, rows)
     one = Work(record_type, changes, changes.select([]))

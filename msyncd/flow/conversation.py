@@ -206,7 +206,7 @@ class Pull(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """A record that was deleted at the primary and stands here still, since others that are edited here refer to it (P22)."""
+    """A record deleted at the primary that stands here still, since others that are edited here refer to it (P22)."""
 
     type: str
     key: SpokenRow
@@ -255,7 +255,7 @@ class Complaint(msgspec.Struct, frozen=True):
 
 
 class Peer(Protocol):
-    """The primary as its satellite sees it. Every method may raise PeerUnreachable, PeerRefused, FactsChanged, TryLater."""
+    """The primary as its satellite sees it. Any method may raise PeerUnreachable, PeerRefused, HelloAgain, TryLater."""
 
     def hello(self, hello: Hello) -> Welcome: ...
     def push(self, push: Push) -> PushReply: ...

@@ -14,7 +14,7 @@ def family_of(types: TypeSet, work: Batchwork) -> dict[Record, Record]:
         parents: dict[Row, Value] = {}
         if through is not None and through.column in one.record_type.columns:
             parents = dict(zip(one.writes.keys, one.writes.column(through.column), strict=True))
-        for key in one.keys():
+        for key in one.all_keys():
             record: Record = (name, key)
             header = (through.parent, (parents[key],)) if through is not None and key in parents else record
             families[record] = families.get(header, header)

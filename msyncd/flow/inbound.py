@@ -43,7 +43,7 @@ def take_in(
     Returns what became of it, and what hooks are told once it is committed. Raises NeedsMoreError, TryLater.
     """
     outcome = Outcome(origin)
-    asked = {(name, key) for name, one in work.items() for key in one.keys()} if _has_uniques(here, work) else set()
+    asked = {(name, key) for name, one in work.items() for key in one.all_keys()} if _has_uniques(here, work) else set()
     _add_kept_aside(writer, here, work, origin)
     find_stores(writer, here, work)
     if pushed is not None:
@@ -82,7 +82,7 @@ def _has_uniques(here: Here, work: Batchwork) -> bool:
 def _add_kept_aside(writer: Writer, here: Here, work: Batchwork, origin: int) -> None:
     """What waited is tried again with each batch, unless the batch brings a later change of it (P17)."""
     again = aside.waiting(writer, origin)
-    headers = {(name, key) for name, one in work.items() if here.types.children[name] for key in one.keys()}
+    headers = {(name, key) for name, one in work.items() if here.types.children[name] for key in one.all_keys()}
     if headers:
         again += [one for one in aside.quarantined(writer) if one.site == origin and one.header in headers]
     add_aside(here, work, again)
@@ -97,7 +97,7 @@ def add_aside(here: Here, work: Batchwork, changes: Sequence[Aside]) -> None:
             if arriving is None:
                 empty = Changes(record_type, [], [])
                 arriving = work[one.record_type] = Work(record_type, empty, empty)
-            if one.key not in set(arriving.keys()):
+            if one.key not in set(arriving.all_keys()):
                 _add(arriving, one)
     for name in [name for name in here.types.order if name in work]:  # parents first again
         work[name] = work.pop(name)
@@ -196,7 +196,7 @@ def _put_back_cleared(writer: Writer, here: Here, work: Batchwork, fresh: Sequen
     if cleared.any_cleared(writer):
         for name, one in work.items():
             if one.record_type.clear_missing:
-                cleared.forget(writer, name, list(one.keys()))
+                cleared.forget(writer, name, list(one.all_keys()))
     applied = {(name, key) for name, one in work.items() for key in one.writes.keys}
     cleared.keep(writer, [one for one in fresh if (one.record_type, one.key) in applied])
     arrived = {here.types.types[name].table for name, one in work.items() if len(one.writes)}
@@ -223,7 +223,7 @@ def _restore(writer: Writer, here: Here, references: Sequence[cleared.Cleared]) 
 
 
 def _records(work: Batchwork, relayed: Batchwork) -> list[Record]:
-    return [(name, key) for part in (work, relayed) for name, one in part.items() for key in one.keys()]
+    return [(name, key) for part in (work, relayed) for name, one in part.items() for key in one.all_keys()]
 
 
 def _release_accepted(writer: Writer, work: Batchwork, site: int) -> None:

@@ -1,7 +1,7 @@
 """Joining (P28): what stood in the tables before the two ends first met.
 
-An empty site is filled from the other end, without a question. Where both hold records, they are compared first; if they
-differ, nothing is changed until an admin has said which side stands.
+An empty site is filled from the other end, without a question. Where both hold records, they are compared first; if
+they differ, nothing is changed until an admin has said which side stands.
 """
 
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ def join(satellite: "Satellite", welcome: Welcome) -> None:
     if undecided or homeless:
         raise JoiningUndecided(
             "both ends hold records and differ: " + "; ".join(_words(undecided, homeless)),
-            hint="run `msyncd sync --trust primary` (or --trust site, or --trust TYPE=primary) to say which side stands",
+            hint="say which side stands: `msyncd sync --trust primary`, or --trust site, or --trust TYPE=primary",
         )
     with here.database.write() as writer:
         for name in here.types.order:
@@ -67,7 +67,7 @@ def join(satellite: "Satellite", welcome: Welcome) -> None:
 
 
 def _only_adds(here: Here, name: str, one: Difference) -> bool:
-    """Whether the difference asks no question: what is only there is filled, what is only here is this site's to send."""
+    """Whether the difference asks nothing: what is only there is filled, what is only here is this site's to send."""
     if one.changed:
         return False
     record_type = here.types.types[name]

@@ -104,8 +104,8 @@ def disagreements(here: Here, hello: Hello) -> tuple[str, ...]:
                 f" correct active_stores on site {hello.sync_id}, or on the primary"
             )
         problems += [
-            f"the primary has store {here.facts.code(store)} active on site {hello.sync_id}, whose own active_stores does"
-            f" not list it; add it there, or leave active_stores out"
+            f"the primary has store {here.facts.code(store)} active on site {hello.sync_id}, whose own active_stores"
+            f" does not list it; add it there, or leave active_stores out"
             for store in lacking
         ]
     if hello.copies_of not in (None, ()) and hello.copies_of != site.copies_of:

@@ -45,7 +45,7 @@ def _lacking(reader: Reader, here: Here, work: Batchwork, one: Work, reference: 
     else:
         values = list(zip(*(writes.column(column) for column in reference.columns), strict=True))
     wanted = {value for value in set(values) if None not in value}
-    wanted -= _arriving(here, work, reference, wanted)
+    wanted -= _arriving(work, reference, wanted)
     if not wanted:
         return {}
     wanted -= reader.existing(reference.table, reference.parent_columns, wanted)
@@ -67,7 +67,7 @@ def _relayed(reader: Reader, reference: Reference, wanted: Collection[Row]) -> s
     return set(spool.relayed(reader, reference.parent_type, wanted)) if reference.parent_type is not None else set()
 
 
-def _arriving(here: Here, work: Batchwork, reference: Reference, wanted: Collection[Row]) -> set[Row]:
+def _arriving(work: Batchwork, reference: Reference, wanted: Collection[Row]) -> set[Row]:
     """Which of the targets come in this very batch."""
     parent = work.get(reference.parent_type or "")
     if parent is None or not len(parent.writes):

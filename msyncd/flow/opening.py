@@ -1,7 +1,8 @@
-"""Opening a site: its tables are looked at, capture is installed, the facts are settled. What `init` and `run` begin with."""
+"""Opening a site: tables are looked at, capture is installed, facts are settled. `init` and `run` begin with it."""
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_hex
@@ -12,8 +13,9 @@ from msyncd.errors import DatabaseUnavailable, MsyncdError, Problem
 from msyncd.flow.facts import NO_FACTS, declared_stores, read_facts, satellite_facts, settle, write_facts
 from msyncd.flow.here import Clock, Here, utc_now
 from msyncd.flow.ledger import fills, meta, owed, sites, spool
+from msyncd.flow.route import audiences
 from msyncd.flow.types import resolve
-from msyncd.model import PRIMARY, Facts
+from msyncd.model import PRIMARY, Changes, Facts, RecordType, Row
 from msyncd.plugins import Plugins
 from msyncd.settings.values import Settings
 
@@ -127,17 +129,31 @@ def _let_go(writer: Writer, here: Here, store: str) -> None:
         one = here.types.types[name]
         if one.sent_to != "sites_of_store" or one.edited_on != "active_site":
             continue
-        at = one.index(one.through.column) if one.through else None
-        while rows := writer.page(one, None, 5000, scope):
-            keys = [one.key_of(row) for row in rows]
-            places = writer.stores_of(one, keys)
-            known = [
-                spool.Relayed(key, row[at] if at is not None else None, *places[key])
-                for key, row in zip(keys, rows, strict=True)
-            ]
-            spool.keep(writer, one, zip(known, rows, strict=True), writer.log_end())
-            writer.delete(one, keys)
+        after = None
+        while rows := writer.page(one, after, 5000, scope):
+            after = one.key_of(rows[-1])
+            _relay_from_here(writer, here, one, rows)
     writer.end_applying()
+
+
+def _relay_from_here(writer: Writer, here: Here, one: RecordType, rows: Sequence[Row]) -> None:
+    places = writer.stores_of(one, [one.key_of(row) for row in rows])
+    keys = list(places)
+    by_key = {one.key_of(row): row for row in rows}
+    changes = Changes(
+        one,
+        keys,
+        [by_key[key] for key in keys],
+        stores=[p[0] for p in places.values()],
+        routes=[p[1] for p in places.values()],
+    )
+    sets, _ = audiences(writer, here, changes)
+    # a transfer to a store that is active here stays
+    gone = [key for key, sites_of_it in zip(keys, sets, strict=True) if here.site not in sites_of_it]
+    at = one.index(one.through.column) if one.through else None
+    known = [spool.Relayed(key, by_key[key][at] if at is not None else None, *places[key]) for key in gone]
+    spool.keep(writer, one, zip(known, [by_key[key] for key in gone], strict=True), writer.log_end())
+    writer.delete(one, gone)
 
 
 def _pay(writer: Writer, here: Here) -> None:
@@ -174,7 +190,7 @@ def _look_after_lost(writer: Writer, here: Here, installed: Installed) -> None:
 
 
 def installation_id(state_directory: Path) -> str:
-    """This installation's own ID, made once; it lives outside the database, so that a copied database betrays itself."""
+    """This installation's own ID, made once; it lives outside the database, so that a copied one betrays itself."""
     file = state_directory / "installation.json"
     try:
         return str(json.loads(file.read_text())["id"])

@@ -21,7 +21,6 @@ from msyncd.flow.window import Ahead, Window, read_window
 from msyncd.model import Changes, Cursor, Direction, RecordType, Row, Site, Value
 from msyncd.plugins import Failed
 
-
 MOST_ENTRIES = 20_000
 """Entries of the change log that are looked at in one step."""
 
@@ -81,8 +80,8 @@ def read_outgoing(
     """The next batch for a peer: up to `limit` entries of the change log beyond a cursor, whole families.
 
     `stopped` says which record types do not travel to this peer, and why; `include` names records to take in besides;
-    `ahead` remembers from batch to batch what has gone before its turn. Where nothing of a stretch of the log is for the
-    peer, the next stretch is looked at, so that `types` is empty only at the log's end.
+    `ahead` remembers from batch to batch what has gone before its turn. Where nothing of a stretch of the log is for
+    the peer, the next stretch is looked at, so that `types` is empty only at the log's end.
     """
     interest = interest_of(here, peer) if here.is_primary else None
     ahead = ahead or Ahead()

@@ -51,7 +51,7 @@ SCAN = 20_000
 
 
 class Primary:
-    """Answers hello, push, pull and wait (see conversation.Answers). Keeps nothing but caches: the truth is in the ledger.
+    """Answers hello, push, pull and wait (see conversation.Answers). It keeps only caches: the truth is in the ledger.
 
     `here` is swapped whole when configuration or facts change. `wake` is called when the change log has grown.
     """
@@ -91,8 +91,7 @@ class Primary:
             self._register(writer, here, hello, stopped)
             refusals.forget(writer, hello.sync_id, hello.heard)
             known = sites.known(writer, hello.sync_id)
-            welcome = self._welcome(writer, here, hello, site, known, stopped)
-        return welcome
+            return self._welcome(writer, here, hello, site, known, stopped)
 
     def _recognise(self, known: Known, hello: Hello) -> None:
         """A known sync ID with another database or installation is a clone (P8, P35)."""

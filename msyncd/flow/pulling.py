@@ -96,7 +96,7 @@ def _standing(satellite: "Satellite", reader: Reader) -> tuple[Standing, ...]:
 
 
 def _take(satellite: "Satellite", pulled: Pulled, reply: PullReply) -> tuple[int, list[AppliedBatch]]:
-    """Apply a reply: rows, cursor and mark commit together. A reply to a question that is out of date is dropped (P15)."""
+    """Apply a reply: rows, cursor and mark commit together. A reply to an outdated question is dropped (P15)."""
     here = satellite.here
     assert satellite.link is not None
     batch, piece = reply.batch, reply.piece

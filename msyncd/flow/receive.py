@@ -26,7 +26,7 @@ class Work:
     passing: set[Row] = field(default_factory=set)
     """On the primary: the keys of what only passes through, since this site is no destination of it (P30)."""
 
-    def keys(self) -> Iterable[Row]:
+    def all_keys(self) -> Iterable[Row]:
         """The keys of every change."""
         yield from self.writes.keys
         yield from self.deletes.keys

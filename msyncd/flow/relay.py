@@ -1,4 +1,4 @@
-"""Relay (P30): what arrives at the primary of stores of which it keeps no copy goes into the spool, not into its tables."""
+"""Relay (P30): what arrives at the primary of stores of which it keeps no copy goes into the spool, not its tables."""
 
 from msyncd.databases.interface import Reader, Writer
 from msyncd.flow.here import Here
@@ -42,7 +42,7 @@ def split_relayed(reader: Reader, work: Batchwork) -> Batchwork:
             relayed[name] = passing
     for name, passing in relayed.items():
         record_type = passing.record_type
-        take_out(work, [(name, key) for key in passing.keys()])
+        take_out(work, [(name, key) for key in passing.all_keys()])
         work[name].leaves += reader.existing(record_type.table, record_type.key, set(passing.writes.keys))
     return relayed
 

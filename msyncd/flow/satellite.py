@@ -1,5 +1,7 @@
-"""The satellite's side: one cycle is hello (where needed), push, pull, once. Push comes first, so that nothing unsent is
-overwritten."""
+"""The satellite's side: one cycle is hello (where needed), push, pull, once.
+
+Push comes first, so that nothing unsent is overwritten.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace

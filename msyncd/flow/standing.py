@@ -40,7 +40,7 @@ def _in_the_way(
     held = reader.holders(child.table, reference.columns, gone, child.key)
     arriving = work.get(child.name)
     if arriving is not None and held:
-        touched = set(arriving.keys())
+        touched = set(arriving.all_keys())
         held = [pair for pair in held if pair[1] not in touched]
     if not held or child.edited_on == "any_site" or reference.clear:
         return {}

@@ -196,7 +196,7 @@ def _peer(
 
 
 def peer_state(last_success: str | None, now: datetime, *, refused: bool = False, paused: bool = False) -> str:
-    """ok, late (a day without success), silent (three), paused, refused, never: what needs a person most comes first."""
+    """ok, late (a day without success), silent (three), paused, refused, never: what needs a person comes first."""
     if refused:
         return "refused"
     if paused:

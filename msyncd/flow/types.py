@@ -1,4 +1,4 @@
-"""Record types in force: what was declared, held against the tables that are there, in the order in which they depend."""
+"""Record types in force: what was declared, held against the tables that are there, in the order of dependence."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,8 @@ from msyncd.settings.values import DeclaredType, Settings
 class Reference:
     """Columns of a record type that must find a record: a foreign key of the database, or a `through`.
 
-    `parent_type` None: the parent's table is not synced. `clear`: a target that is missing here is cleared, not waited for.
+    `parent_type` None: the parent's table is not synced. `clear`: a target that is missing here is
+    cleared, not waited for.
     """
 
     columns: tuple[str, ...]

@@ -8,7 +8,6 @@ from msyncd.flow.fold import Folded, fold
 from msyncd.flow.types import TypeSet
 from msyncd.model import Cursor, Row, Value
 
-
 MOST_AHEAD = 100_000
 """Records that are remembered to have gone before their turn."""
 

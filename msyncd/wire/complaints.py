@@ -5,12 +5,12 @@ from typing import Final, Literal, NamedTuple
 from msyncd.errors import (
     CloneRefused,
     FactsChanged,
+    HelloAgain,
     LoginRefused,
     MessageInvalid,
     MsyncdError,
     PeerRefused,
     RestoredBackup,
-    HelloAgain,
     TryLater,
 )
 from msyncd.flow.conversation import Complaint

@@ -41,7 +41,8 @@ TABLES: dict[str, str] = {
         log_seq {int} NOT NULL""",
     # P7: what was left out, to be filled in later
     "msyncd_owed": """site {int} NOT NULL, type {text} NOT NULL, from_major {int} NOT NULL, from_seq {int} NOT NULL,
-        because {text} NOT NULL, left_out {int} NOT NULL, fingerprint {text} NOT NULL, PRIMARY KEY (site, type, because)""",
+        because {text} NOT NULL, left_out {int} NOT NULL, fingerprint {text} NOT NULL,
+        PRIMARY KEY (site, type, because)""",
     # P24: what a cleared reference held
     "msyncd_cleared": """type {text} NOT NULL, key {blob} NOT NULL, column_name {text} NOT NULL, target {text} NOT NULL,
         target_column {text} NOT NULL, value {blob} NOT NULL, PRIMARY KEY (type, key, column_name)""",
@@ -65,10 +66,8 @@ TABLES: dict[str, str] = {
     "msyncd_staged": """site {int} NOT NULL, mark {text} NOT NULL, part {int} NOT NULL, body {blob} NOT NULL,
         PRIMARY KEY (site, mark, part)""",
     # P31: the facts; the guard reads this table
-    "msyncd_store": "store {text} NOT NULL PRIMARY KEY, code {text}, active_site {int}, epoch {int} NOT NULL, name {any}",
+    "msyncd_store": """store {text} NOT NULL PRIMARY KEY, code {text}, active_site {int}, epoch {int} NOT NULL,
+        name {any}""",
     # when the log had reached where: for trimming by age, and for `oldest`
     "msyncd_tick": "at {text} NOT NULL PRIMARY KEY, major {int} NOT NULL, seq {int} NOT NULL",
-    # records that a plugin, a retry or a refusal wants sent again, and joining decisions
-    "msyncd_joining": "type {text} NOT NULL PRIMARY KEY, decision {text}, same {int}, differing {int}, here {int}, there {int}",
-    "msyncd_adopted": "site {int} NOT NULL, type {text} NOT NULL, upto_seq {int}, PRIMARY KEY (site, type)",
 }

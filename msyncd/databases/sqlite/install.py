@@ -40,7 +40,7 @@ def fires(capture: Capture, tables: Mapping[str, Table]) -> bool:
 
 
 def install(connection: sqlite3.Connection, capture: Capture, tables: Mapping[str, Table]) -> Installed:
-    """Bring tables and triggers to what they should be, in the caller's transaction. Touches nothing that is current."""
+    """Bring tables and triggers to what they should be, in the caller's transaction; what is current is not touched."""
     made = _make_tables(connection, capture)
     ids = _number_types(connection, capture)
     captured = [CapturedType(ids[one.name], one, tables[one.table.casefold()]) for one in capture.record_types]

@@ -19,8 +19,8 @@ Record = tuple[str, Row]
 class Aside:
     """A change kept whole. `columns` says what `row` holds; `row` None for a delete.
 
-    `reason` is what it waits for, or why it is in quarantine; `header` the record with which it was kept; `noted_at` where
-    the change log stood then.
+    `reason` is what it waits for, or why it is in quarantine; `header` the record with which it was kept; `noted_at`
+    where the change log stood then.
     """
 
     record_type: str
@@ -114,7 +114,8 @@ def stop_waiting(writer: Writer, records: Iterable[Record]) -> None:
 def quarantined(reader: Reader, ids: Collection[int] | None = None) -> list[Aside]:
     """What is in quarantine, oldest first."""
     rows = reader.execute(
-        f"SELECT id, reason, header_type, header_key, detail, log_major, log_seq, {_ASIDE} FROM msyncd_quarantine ORDER BY id"
+        f"SELECT id, reason, header_type, header_key, detail, log_major, log_seq, {_ASIDE}"
+        " FROM msyncd_quarantine ORDER BY id"
     )
     return [
         _aside(
@@ -176,7 +177,8 @@ def release_ids(writer: Writer, ids: Iterable[int]) -> None:
 def kept_headers(reader: Reader, site: int) -> set[Record]:
     """Records of a site that are kept aside for a reason of their own: their lines are kept with them."""
     rows = reader.execute(
-        "SELECT type, key FROM msyncd_waiting WHERE site = ? UNION SELECT type, key FROM msyncd_quarantine WHERE site = ?",
+        "SELECT type, key FROM msyncd_waiting WHERE site = ?"
+        " UNION SELECT type, key FROM msyncd_quarantine WHERE site = ?",
         (site, site),
     )
     return {(str(name), unpacked(key)) for name, key in rows}

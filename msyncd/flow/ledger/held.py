@@ -1,4 +1,4 @@
-"""Who holds what, of record types that plugins route (P11): so that a record can leave a site that no longer is to have it."""
+"""Who holds what, of record types that plugins route (P11): so that a record can leave a site again."""
 
 from collections.abc import Collection, Iterable
 

@@ -10,8 +10,11 @@ from msyncd.model import START, Cursor, Value
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A peer as the ledger has it. `confirmed`: on the primary, how far the satellite has its log; on a satellite, how far
-    the primary has its own. `stopped`: record types that do not travel between the two, and why."""
+    """A peer as the ledger has it.
+
+    `confirmed`: on the primary, how far the satellite has its log; on a satellite, how far the primary has this one.
+    `stopped`: record types that do not travel between the two, and why.
+    """
 
     sync_id: int
     database_id: str | None = None
@@ -32,8 +35,8 @@ class Known:
 
 
 _COLUMNS = (
-    "sync_id, database_id, installation_id, generation, version, joined, heard, confirmed_major, confirmed_seq, held_mark,"
-    " last_contact, last_success, problem, batch_size, to_receive, filling, record_types"
+    "sync_id, database_id, installation_id, generation, version, joined, heard, confirmed_major, confirmed_seq,"
+    " held_mark, last_contact, last_success, problem, batch_size, to_receive, filling, record_types"
 )
 
 
