@@ -125,6 +125,11 @@ class Line:
         """The next message of a kind, or the one `after` so many, meets with a fault."""
         self._faults.setdefault(kind, deque()).extend([*[None] * after, fault])
 
+    def calm(self) -> None:
+        """No faults any more: those that have not happened yet are called off."""
+        self.cut = False
+        self._faults.clear()
+
     def deliver_late(self) -> list[msgspec.Struct | MsyncdError]:
         """What was on its way arrives at the primary at last; nobody waits for the replies, which are returned."""
         late, self._late = self._late, []
@@ -316,6 +321,13 @@ class OneSite:
         database = self.here.database
         assert isinstance(database, FragileDatabase)
         database.crash_at = (point, number)
+
+    def calm(self) -> None:
+        """Faults and crashes that have not happened yet are called off."""
+        self.line.calm()
+        database = self.here.database
+        assert isinstance(database, FragileDatabase)
+        database.crash_at = None
 
     def restart(self) -> None:
         """Drop every object and open the site again from its disk; the application stays connected."""
