@@ -273,11 +273,12 @@ class Database(ABC):
         """A consistent look."""
 
     @abstractmethod
-    def write(self, *, swift: bool = False) -> AbstractContextManager[Writer]:
+    def write(self, *, swift: bool = False, immediate: bool = False) -> AbstractContextManager[Writer]:
         """A durable write transaction. Waits for the write lock a bounded time, then raises DatabaseUnavailable.
 
         A `swift` one keeps no savepoints, which cost a copy of every page touched; where it would need one, it raises
-        CareNeeded.
+        CareNeeded. In an `immediate` one references are checked row by row, not at the commit, so that the row at fault
+        is known.
         """
 
     def with_care(self, work: Callable[[Writer], T]) -> T:
@@ -285,9 +286,13 @@ class Database(ABC):
         try:
             with self.write(swift=True) as writer:
                 return work(writer)
-        except CareNeeded:
-            with self.write() as writer:
-                return work(writer)
+        except (CareNeeded, RowRejected):
+            try:
+                with self.write() as writer:
+                    return work(writer)
+            except RowRejected:  # only the commit raises it here: a reference that was put off
+                with self.write(immediate=True) as writer:
+                    return work(writer)
 
     @abstractmethod
     def lookups(self) -> "dataset.Database":

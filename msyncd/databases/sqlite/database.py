@@ -118,7 +118,7 @@ class SQLiteDatabase(Database):
                     connection.execute("ROLLBACK")
 
     @contextmanager
-    def write(self, *, swift: bool = False) -> Iterator[Writer]:
+    def write(self, *, swift: bool = False, immediate: bool = False) -> Iterator[Writer]:
         current: SQLiteWriter | None = getattr(self._local, "writer", None)
         if current is not None:  # a hook inside a transaction of ours: it commits with that, or not at all
             with current.savepoint():
@@ -126,7 +126,14 @@ class SQLiteDatabase(Database):
             return
         with self._writing() as connection:
             writer = SQLiteWriter(
-                connection, self._types, self._ids, self._width, self._tables, self._fires, swift=swift
+                connection,
+                self._types,
+                self._ids,
+                self._width,
+                self._tables,
+                self._fires,
+                swift=swift,
+                immediate=immediate,
             )
             self._local.writer = writer
             try:

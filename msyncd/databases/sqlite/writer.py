@@ -31,11 +31,13 @@ class SQLiteWriter(SQLiteReader, Writer):
         fires: bool,
         *,
         swift: bool = False,
+        immediate: bool = False,
     ) -> None:
         super().__init__(connection, types, ids, width)
         self._tables = tables
         self._fires = fires
         self._swift = swift
+        self._immediate = immediate
         self._origin: int | None = None
         self._marked: int | None = None
         self._silenced: list[str] = []
@@ -96,7 +98,8 @@ class SQLiteWriter(SQLiteReader, Writer):
     def begin_applying(self, origin: int) -> None:
         self._origin, self._marked = origin, None
         with mapped():
-            self._connection.execute("PRAGMA defer_foreign_keys=ON")
+            if not self._immediate:
+                self._connection.execute("PRAGMA defer_foreign_keys=ON")
             self._connection.execute("DELETE FROM msyncd_applying")
             self._connection.execute("INSERT INTO msyncd_applying (type, origin) VALUES (NULL, ?)", (origin,))
         self._silence()

@@ -1,0 +1,87 @@
+"""The primary accepts a batch: in one transaction the receipt is compared, the batch applied, the receipt moved (P14)."""
+
+from collections.abc import Sequence
+
+from msyncd.databases.interface import Reader, Writer
+from msyncd.errors import CloneRefused, FactsChanged, PeerRefused
+from msyncd.flow.conversation import Batch, Push, PushReply
+from msyncd.flow.here import Here
+from msyncd.flow.inbound import take_in
+from msyncd.flow.ledger import aside, meta, receipts, refusals, sites, staged
+from msyncd.flow.ledger.receipts import Receipt
+from msyncd.flow.ledger.sites import Known
+from msyncd.flow.log import log_rows
+from msyncd.flow.outcome import Outcome
+from msyncd.flow.receive import received
+from msyncd.flow.settle import quarantine_waiting
+from msyncd.model import AppliedBatch, Refusal, Row
+
+Accepted = tuple[PushReply, list[AppliedBatch], list[Refusal]]
+"""The reply, and what hooks are told once it is committed."""
+
+
+def accept(writer: Writer, here: Here, site: int, push: Push) -> Accepted:
+    """Take in a batch, exactly once. Raises FactsChanged, CloneRefused, MessageInvalid, NeedsMoreError, TryLater."""
+    batch = push.batch
+    known = speaker(writer, here, site, push.database_id, push.generation, batch.facts_number)
+    receipt = receipts.receipt_of(writer, site, push.database_id, push.generation)
+    assert receipt is not None, "a hello came first"
+    if push.heard > known.heard:
+        refusals.forget(writer, site, push.heard)
+        sites.note(writer, site, heard=push.heard)
+    if batch.after != receipt.cursor:
+        return PushReply(False, receipt.cursor, receipt.mark, refusals.unheard(writer, site, push.heard)), [], []
+    whole = staged.collect(writer, site, batch)
+    if whole is None:
+        return PushReply(False, receipt.cursor, receipt.mark), [], []
+    _check_epochs(here, whole)
+    work = received(here.types, whole.types, site, known.stopped or {})
+    outcome, told = take_in(writer, here, work, site, batch.mark)
+    if not batch.more:
+        quarantine_waiting(writer, site, outcome)
+    receipts.put_receipt(writer, Receipt(site, push.database_id, push.generation, batch.upto, batch.mark))
+    refused = _refuse(writer, here, site, outcome)
+    sites.note(writer, site, last_success=here.now())
+    reply = PushReply(
+        True,
+        batch.upto,
+        batch.mark,
+        refusals.unheard(writer, site, push.heard),
+        waiting=aside.count_waiting(writer, site),
+        facts_number=here.facts.number,
+    )
+    return reply, told, refused
+
+
+def speaker(reader: Reader, here: Here, site: int, database_id: str, generation: int, facts_number: int) -> Known:
+    """The site as it is registered, checked under the lock of this very transaction (P31, P32)."""
+    known = sites.known(reader, site)
+    if known.database_id != database_id or known.generation != generation:
+        raise CloneRefused(f"another database syncs as site {site} now", hint="say hello again")
+    number = int(meta.get(reader, "facts_number") or 0)
+    if number != here.facts.number or facts_number != number:
+        raise FactsChanged("the stores or sites have changed", hint="say hello again")
+    if site not in here.facts.sites:
+        raise PeerRefused(f"site {site} is no longer in the primary's sync_with", hint="add it there again")
+    return known
+
+
+def _check_epochs(here: Here, batch: Batch) -> None:
+    for store, epoch in batch.epochs.items():
+        if here.facts.epoch(store) != epoch:
+            raise FactsChanged(f"store {here.facts.code(store)} is at another epoch", hint="say hello again")
+
+
+def _refuse(writer: Writer, here: Here, site: int, outcome: Outcome) -> list[Refusal]:
+    """Note the refusals for the site; put back there what it may not edit (P20)."""
+    refused = outcome.refusals()
+    refusals.add(writer, site, refused)
+    for name in here.types.order:
+        _put_back(writer, here, site, name, [r.key for r in refused if r.record_type == name and not r.may_edit])
+    return refused
+
+
+def _put_back(writer: Writer, here: Here, site: int, name: str, keys: Sequence[Row]) -> None:
+    record_type = here.types.types[name]
+    stand = writer.rows(record_type, keys) if keys else {}
+    log_rows(writer, here, record_type, [key for key in keys if key in stand], only_site=site)

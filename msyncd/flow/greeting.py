@@ -1,0 +1,125 @@
+"""The primary greets a satellite: recognises or registers it, and says where both stand."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from msyncd import __version__
+from msyncd.databases.interface import Reader, Writer
+from msyncd.errors import CloneRefused, PeerRefused, RestoredBackup
+from msyncd.flow.conversation import PROTOCOL_VERSION, Hello, Welcome
+from msyncd.flow.fill import scope_of
+from msyncd.flow.here import Here
+from msyncd.flow.ledger import fills, meta, receipts, refusals, sites
+from msyncd.flow.ledger.receipts import Receipt
+from msyncd.flow.ledger.sites import Known
+from msyncd.flow.link import disagreements, spoken_facts, spoken_site, spoken_types, stopped_between
+from msyncd.model import START, Site
+
+
+def greet(here: Here, hello: Hello) -> Welcome:
+    """Register a satellite, or recognise it; tell it where both stand. Raises CloneRefused, PeerRefused."""
+    site = here.facts.sites.get(hello.sync_id)
+    if hello.protocol != PROTOCOL_VERSION:
+        raise PeerRefused(
+            f"site {hello.sync_id} speaks protocol {hello.protocol}, the primary {PROTOCOL_VERSION}",
+            hint="upgrade the older of the two",
+        )
+    if site is None or hello.sync_id == here.site:
+        raise PeerRefused(
+            f"sync ID {hello.sync_id} is not in the primary's sync_with",
+            hint="add it there, or correct sync_id here",
+        )
+    stopped = stopped_between(here.types, hello.record_types, peer=hello.sync_id)
+    if hello.probe:
+        with here.database.read() as reader:
+            known = sites.known(reader, hello.sync_id)
+            _recognise(known, hello)
+            return _welcome(reader, here, hello, site, known, stopped)
+    with here.database.write() as writer:
+        known = sites.known(writer, hello.sync_id)
+        _recognise(known, hello)
+        _register(writer, here, hello, stopped)
+        refusals.forget(writer, hello.sync_id, hello.heard)
+        known = sites.known(writer, hello.sync_id)
+        return _welcome(writer, here, hello, site, known, stopped)
+
+
+def _recognise(known: Known, hello: Hello) -> None:
+    """A known sync ID with another database or installation is a clone (P8, P35)."""
+    for mine, theirs, what in (
+        (known.database_id, hello.database_id, "database"),
+        (known.installation_id, hello.installation_id, "installation"),
+    ):
+        if mine is not None and mine != theirs:
+            raise CloneRefused(
+                f"another {what} already syncs as site {hello.sync_id}",
+                hint=f"if this one is to take over, run `msyncd sites replace {hello.sync_id}` on the primary",
+            )
+    if known.database_id is not None and known.generation > hello.generation:
+        raise RestoredBackup(
+            f"site {hello.sync_id} shows generation {hello.generation}, older than {known.generation}",
+            hint="an older copy of its database runs there",
+        )
+
+
+def _register(writer: Writer, here: Here, hello: Hello, stopped: Mapping[str, str]) -> None:
+    before = sites.known(writer, hello.sync_id)
+    sites.note(
+        writer,
+        hello.sync_id,
+        database_id=hello.database_id,
+        installation_id=hello.installation_id,
+        generation=hello.generation,
+        public_key=hello.public_key,
+        version=hello.version,
+        heard=hello.heard,
+        last_contact=here.now(),
+        record_types=msgspec.json.encode(stopped).decode(),
+    )
+    if receipts.receipt_of(writer, hello.sync_id, hello.database_id, hello.generation) is None:
+        receipts.put_receipt(writer, Receipt(hello.sync_id, hello.database_id, hello.generation))
+    if before.database_id is None:
+        sites.note_confirmed(writer, hello.sync_id, writer.log_end())
+        fills.begin(writer, hello.sync_id, because="joined", now=here.now(), initial=True)
+    for name in set(before.stopped or {}) - set(stopped):
+        # what did not travel while the type was stopped is filled in now (P7)
+        fills.begin(
+            writer,
+            hello.sync_id,
+            because=f"{name} syncs again",
+            now=here.now(),
+            record_type=here.types.root(name) if name in here.types.types else None,
+        )
+
+
+def _welcome(reader: Reader, here: Here, hello: Hello, site: Site, known: Known, stopped: Mapping[str, str]) -> Welcome:
+    receipt = receipts.receipt_of(reader, hello.sync_id, hello.database_id, hello.generation)
+    stores, all_sites = spoken_facts(here.facts)
+    problems = disagreements(here, hello)
+    return Welcome(
+        protocol=PROTOCOL_VERSION,
+        version=__version__,
+        token="",
+        token_seconds=0.0,
+        site=spoken_site(site),
+        primary_name=here.settings.this_site.name,
+        database_id=meta.get(reader, "database_id") or "",
+        generation=meta.generation(reader),
+        record_types=spoken_types(here.types, _holds_rows(reader, here, site) if not known.joined else None),
+        facts_number=here.facts.number,
+        stores=stores,
+        sites=all_sites,
+        pushed=receipt.cursor if receipt else START,
+        pushed_mark=receipt.mark if receipt else "",
+        joined=known.joined,
+        problems=(*problems, *(f"{name}: {reason}" for name, reason in stopped.items())),
+        refusals=refusals.unheard(reader, hello.sync_id, hello.heard),
+        now=here.now(),
+    )
+
+
+def _holds_rows(reader: Reader, here: Here, site: Site) -> dict[str, bool]:
+    """Which types hold rows here that could go to the site: asked when joining."""
+    scope = scope_of(here, site, None)
+    return {name: bool(reader.page(one, None, 1, scope)) for name, one in here.types.types.items()}

@@ -1,0 +1,212 @@
+"""The primary serves a satellite's pull: the next batch of its change log, or the next piece of a fill."""
+
+from dataclasses import replace
+
+import msgspec
+
+from msyncd.databases.interface import Writer
+from msyncd.errors import RestoredBackup
+from msyncd.flow.accepting import speaker
+from msyncd.flow.conflict import number_outgoing
+from msyncd.flow.conversation import Batch, Pull, PullReply, Standing, TypeChanges
+from msyncd.flow.fill import read_piece
+from msyncd.flow.here import Here
+from msyncd.flow.ledger import aside, fills, held, marks, owed, refusals, sites
+from msyncd.flow.ledger.aside import Aside
+from msyncd.flow.ledger.fills import Fill
+from msyncd.flow.ledger.sites import Known
+from msyncd.flow.outbound import LeftOut, Outgoing, read_outgoing
+from msyncd.flow.route import interest_of
+from msyncd.flow.settle import quarantine_failed
+from msyncd.flow.window import Ahead
+from msyncd.model import START, Cursor, Site
+
+MOST_RECORDS = 20_000
+"""Records in one reply at most, whatever was asked for."""
+
+
+class Serving:
+    """Answers pulls. What it keeps between them are caches: another worker without them answers as well."""
+
+    def __init__(self) -> None:
+        self._filled_last: dict[int, bool] = {}
+        self._ahead: dict[int, tuple[Cursor, Ahead]] = {}
+
+    def serve(self, here: Here, site: int, pull: Pull) -> PullReply:
+        """The next batch or piece for a satellite. Raises FactsChanged, RestoredBackup, TryLater."""
+        peer = here.peer(site)
+        with here.database.read() as reader:
+            known = speaker(reader, here, site, pull.database_id, pull.generation, pull.facts_number)
+            if pull.mark and not marks.knows(reader, marks.SHARED, pull.mark):
+                raise RestoredBackup(
+                    f"site {site} has seen changes of the primary that the primary's database does not know",
+                    hint="an older copy of the primary's database runs: see docs/restore.md before anything is edited",
+                )
+            pending = fills.fills(reader, site)
+            unheard = refusals.unheard(reader, site, pull.heard)
+            wanted = tuple(
+                (one.store, one.number)
+                for one in fills.wanted(reader)
+                if here.facts.active_site(one.store) == site and (one.store, one.number) not in pull.given
+            )
+            behind = (
+                bool(known.joined)
+                and not pending
+                and pull.cursor < reader.log_start()
+                and pull.cursor < known.confirmed
+            )
+        finished = [one for one in pending if pull.fill is not None and pull.fill[:2] == (one.id, "")]
+        pending = [one for one in pending if one not in finished]
+        _heard(here, site, known, pull, finished, behind)
+        if behind:
+            with here.database.read() as reader:
+                pending = fills.fills(reader, site)
+        if pull.digests:
+            reply = _digests(here, peer, pull, known)
+        elif pending and (pending[0].initial or not self._filled_last.get(site)):
+            self._filled_last[site] = True
+            reply = self._piece(here, peer, pull, known, pending[0])
+        else:
+            self._filled_last[site] = False
+            reply = self._batch(here, peer, pull, known)
+            if pending:
+                reply = msgspec.structs.replace(reply, level=False)
+        return msgspec.structs.replace(reply, refusals=unheard, facts_number=here.facts.number, wanted=wanted)
+
+    def _batch(self, here: Here, peer: Site, pull: Pull, known: Known) -> PullReply:
+        limit = max(1, min(pull.records, MOST_RECORDS))
+        stopped = known.stopped or {}
+        with here.database.read() as reader:
+            ahead = self._ahead_of(peer.sync_id, pull)
+            out = read_outgoing(
+                reader, here, peer, pull.cursor, limit, stopped=stopped, include=pull.include, ahead=ahead
+            )
+            self._ahead[peer.sync_id] = (out.upto, ahead)
+            mark, reaches = marks.newest(reader, marks.SHARED)
+            left = reader.log_count(out.upto, interest_of(here, peer)) if out.more else 0
+        if reaches < out.upto or out.left_out or out.failed or out.holds or _has_versions(here, out.types):
+            out, mark = _note(here, peer, pull.cursor, out, mark, reaches)
+        epochs = {fact.store: fact.epoch for fact in here.facts.stores.values() if fact.active_site == peer.sync_id}
+        batch = Batch(pull.cursor, out.upto, mark, out.types, here.facts.number, epochs, more=out.more)
+        return PullReply(batch=batch, cursor=out.upto, level=not out.more, to_receive=left)
+
+    def _ahead_of(self, site: int, pull: Pull) -> Ahead:
+        """What went ahead of its turn, if this pull goes on just where the last reply ended; a cache, no more."""
+        upto, ahead = self._ahead.pop(site, (None, None))
+        return ahead if ahead is not None and upto == pull.cursor and not pull.include else Ahead()
+
+    def _piece(self, here: Here, peer: Site, pull: Pull, known: Known, fill: Fill) -> PullReply:
+        at = (pull.fill[1], pull.fill[2]) if pull.fill is not None and pull.fill[0] == fill.id else ("", None)
+        limit = max(1, min(pull.records, MOST_RECORDS))
+        with here.database.read() as reader:
+            place = (at[0], tuple(at[1]) if at[1] is not None else None)
+            poured = read_piece(reader, here, peer, fill, place, limit, stopped=known.stopped or {})
+            mark, reaches = marks.newest(reader, marks.SHARED)
+            end = reader.log_end()
+        piece = poured.piece
+        if reaches < end or poured.left_out or poured.failed:
+            with here.database.write() as writer:
+                if reaches < end:
+                    mark = marks.note(writer, marks.SHARED, pull.cursor, end, here.now())
+                note_left_out(writer, here, peer.sync_id, fill.boundary, poured.left_out)
+                quarantine_failed(writer, here, poured.failed)
+        cursor = fill.boundary if fill.initial and piece.last else pull.cursor
+        batch = Batch(pull.cursor, cursor, mark, facts_number=here.facts.number)
+        return PullReply(batch=batch, piece=piece, cursor=cursor, level=False)
+
+
+def _heard(here: Here, site: int, known: Known, pull: Pull, finished: list[Fill], behind: bool) -> None:
+    """Note what the pull confirms; an idle one confirms nothing new and writes nothing."""
+    news = (
+        pull.cursor > known.confirmed
+        or pull.mark != known.mark
+        or pull.heard > known.heard
+        or finished
+        or pull.standing
+        or pull.given
+        or behind
+        or not known.joined
+    )
+    if not news or pull.digests:
+        return
+    with here.database.write() as writer:
+        if pull.heard > known.heard:
+            refusals.forget(writer, site, pull.heard)
+        for one in finished:
+            fills.finish(writer, one.id)
+        for store, number in pull.given:
+            fills.given(writer, store, number)
+        for one_standing in pull.standing:
+            aside.quarantine(writer, [_offered(here, site, one_standing)])
+        if behind:
+            fills.begin(writer, site, because="was away longer than the log is kept", now=here.now(), initial=True)
+        sites.note_confirmed(
+            writer,
+            site,
+            max(pull.cursor, known.confirmed),
+            held_mark=pull.mark,
+            heard=max(pull.heard, known.heard),
+            joined=1,
+            last_contact=here.now(),
+            last_success=here.now(),
+        )
+    if not known.joined:
+        here.plugins.site_joined(here.peer(site))
+
+
+def _note(here: Here, peer: Site, after: Cursor, out: Outgoing, mark: str, reaches: Cursor) -> tuple[Outgoing, str]:
+    """Read, note, send: what was read is durable, and marked, before it leaves (P8)."""
+    with here.database.write() as writer:
+        if reaches < out.upto:
+            mark = marks.note(writer, marks.SHARED, after, out.upto, here.now())
+        note_left_out(writer, here, peer.sync_id, after, out.left_out)
+        quarantine_failed(writer, here, out.failed)
+        for name, keys in out.holds.items():
+            held.hold(writer, peer.sync_id, name, keys)
+        types = tuple(_numbered(writer, here, one) for one in out.types)
+    return replace(out, types=types), mark
+
+
+def _digests(here: Here, peer: Site, pull: Pull, known: Known) -> PullReply:
+    """A piece of digests for a site that joins with data of its own (P28); nothing is noted."""
+    fill = Fill(0, peer.sync_id, None, None, START, False, "joining")
+    at = (pull.fill[1], pull.fill[2]) if pull.fill is not None else ("", None)
+    place = (at[0], tuple(at[1]) if at[1] is not None else None)
+    with here.database.read() as reader:
+        poured = read_piece(reader, here, peer, fill, place, pull.records, stopped=known.stopped or {}, digests=True)
+    return PullReply(piece=poured.piece, cursor=pull.cursor, level=False)
+
+
+def note_left_out(writer: Writer, here: Here, site: int, after: Cursor, left_out: tuple[LeftOut, ...]) -> None:
+    """What is left out is owed (P7)."""
+    for one in left_out:
+        owed.owe(writer, site, one.record_type, after, one.because, one.count, here.plugins.fingerprint("filter"))
+
+
+def _has_versions(here: Here, types: tuple[TypeChanges, ...]) -> bool:
+    return any(here.types.types[one.type].edited_on == "any_site" and one.rows for one in types)
+
+
+def _numbered(writer: Writer, here: Here, spoken: TypeChanges) -> TypeChanges:
+    record_type = here.types.types[spoken.type]
+    if record_type.edited_on != "any_site" or not spoken.rows:
+        return spoken
+    keys = [record_type.key_of(row) for row in spoken.rows]
+    return msgspec.structs.replace(spoken, versions=number_outgoing(writer, here, spoken.type, keys, spoken.rows))
+
+
+def _offered(here: Here, site: int, standing: Standing) -> Aside:
+    """A record that was deleted here and that a satellite still needs: kept, so that it can be put back (P22)."""
+    return Aside(
+        standing.type,
+        tuple(standing.key),
+        site,
+        "write",
+        None,
+        tuple(standing.columns),
+        tuple(standing.row),
+        f"deleted here, but on site {site} {standing.reason}; retry puts it back, discard leaves it there",
+        "references",
+        here.now(),
+        detail=aside.OFFERED,
+    )
