@@ -1,4 +1,4 @@
-"""The primary accepts a batch: in one transaction the receipt is compared, the batch applied, the receipt moved (P14)."""
+"""The primary accepts a batch: in one transaction the receipt is compared, rows applied, the receipt moved (P14)."""
 
 from collections.abc import Sequence
 
