@@ -90,10 +90,10 @@ class FragileDatabase(SQLiteDatabase):
     crash_at: tuple[CrashPoint, int] | None = None
 
     @contextmanager
-    def write(self, *, swift: bool = False) -> Iterator[Writer]:
+    def write(self, *, swift: bool = False, immediate: bool = False) -> Iterator[Writer]:
         """A write transaction; the one that the test chose ends in Crashed."""
         point = self._due()
-        with super().write(swift=swift) as writer:
+        with super().write(swift=swift, immediate=immediate) as writer:
             yield writer
             if point == "before commit":
                 raise Crashed(point)
@@ -464,7 +464,7 @@ class Sites:
         summaries: list[CycleSummary] = []
         for _ in range(MOST_ROUNDS):
             summaries = [one.cycle() for one in chosen]
-            if not any(one.sent or one.received or one.refused for one in summaries):
+            if not any(one.sent or one.received or one.refused or one.left_to_send for one in summaries):
                 return
         raise AssertionError(f"records still move after {MOST_ROUNDS} rounds: {summaries}")
 

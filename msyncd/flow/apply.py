@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from msyncd.databases.interface import RowRejected, Writer
+from msyncd.flow.clearing import clear_referring
 from msyncd.flow.here import Here
 from msyncd.flow.ledger.aside import Record
 from msyncd.flow.outcome import Outcome, aside_of, take_out
@@ -49,6 +50,7 @@ def _write(writer: Writer, here: Here, one: Work, outcome: Outcome, asked: set[R
 def _delete(writer: Writer, here: Here, one: Work, outcome: Outcome) -> None:
     keys = [*one.deletes.keys, *one.leaves]
     if keys:
+        outcome.cleared |= clear_referring(writer, here, one.record_type, keys)
         put: Callable[[Sequence[Row]], None] = lambda some: writer.delete(one.record_type, some)  # noqa: E731
         _one_by_one(put, keys, here, one, outcome, len(one.record_type.key))
 

@@ -10,10 +10,11 @@ from msyncd.databases.interface import Writer
 from msyncd.flow import conflict
 from msyncd.flow.apply import apply_rows, fired
 from msyncd.flow.check import check, keep_families
+from msyncd.flow.clearing import put_back_cleared
 from msyncd.flow.families import halves, whole
 from msyncd.flow.here import Here
 from msyncd.flow.hooks import HookTransaction, batch_before
-from msyncd.flow.ledger import aside, cleared
+from msyncd.flow.ledger import aside
 from msyncd.flow.ledger.aside import Aside, Record
 from msyncd.flow.log import log_applied, log_rows
 from msyncd.flow.missing import check_references
@@ -22,7 +23,6 @@ from msyncd.flow.receive import Batchwork, Work
 from msyncd.flow.relay import find_passing, forget_relayed, keep_relayed, split_relayed
 from msyncd.flow.standing import keep_referred
 from msyncd.flow.stores import find_stores
-from msyncd.flow.values import packed_key
 from msyncd.model import AppliedBatch, Changes, Cursor
 from msyncd.plugins import Failed
 
@@ -69,7 +69,7 @@ def take_in(
         keep_relayed(writer, relayed)
     if not here.is_primary:
         conflict.agree_pulled(writer, work)
-    _put_back_cleared(writer, here, work, references)
+    put_back_cleared(writer, here, work, references, outcome)
     _keep_aside(writer, here, work, relayed, outcome)
     outcome.applied = sum(map(len, work.values())) + sum(map(len, relayed.values()))
     return outcome, told
@@ -189,37 +189,6 @@ def _keep_failed(here: Here, work: Batchwork, outcome: Outcome, failed: Failed) 
             kept = aside_of(here, one, key, outcome.origin, failed.reason, failed.plugin, detail=failed.traceback)
             outcome.keep("refused", kept)
     take_out(work, outcome.kept)
-
-
-def _put_back_cleared(writer: Writer, here: Here, work: Batchwork, fresh: Sequence[cleared.Cleared]) -> None:
-    """Keep the originals of what was cleared, and put back what can now be referred to (P24)."""
-    if cleared.any_cleared(writer):
-        for name, one in work.items():
-            if one.record_type.clear_missing:
-                cleared.forget(writer, name, list(one.all_keys()))
-    applied = {(name, key) for name, one in work.items() for key in one.writes.keys}
-    cleared.keep(writer, [one for one in fresh if (one.record_type, one.key) in applied])
-    arrived = {here.types.types[name].table for name, one in work.items() if len(one.writes)}
-    waiting = [one for one in cleared.cleared(writer) if one.target in arrived] if cleared.any_cleared(writer) else []
-    for target, column in {(one.target, one.target_column) for one in waiting}:
-        some = [one for one in waiting if (one.target, one.target_column) == (target, column)]
-        there = writer.existing(target, (column,), {(one.value,) for one in some})
-        _restore(writer, here, [one for one in some if (one.value,) in there])
-
-
-def _restore(writer: Writer, here: Here, references: Sequence[cleared.Cleared]) -> None:
-    if not references:
-        return
-    writer.begin_applying(here.site)
-    for one in references:
-        record_type = here.types.types.get(one.record_type)
-        if record_type is not None:
-            writer.set_column(record_type, one.key, one.column, one.value)
-        writer.execute(
-            "DELETE FROM msyncd_cleared WHERE type = ? AND key = ? AND column_name = ?",
-            (one.record_type, packed_key(one.key), one.column),
-        )
-    writer.end_applying()
 
 
 def _records(work: Batchwork, relayed: Batchwork) -> list[Record]:

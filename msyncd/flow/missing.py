@@ -45,7 +45,8 @@ def _lacking(reader: Reader, here: Here, work: Batchwork, one: Work, reference: 
     else:
         values = list(zip(*(writes.column(column) for column in reference.columns), strict=True))
     wanted = {value for value in set(values) if None not in value}
-    wanted -= _arriving(work, reference, wanted)
+    arriving, passing_on = _arriving(work, reference, wanted)
+    wanted -= arriving
     if not wanted:
         return {}
     wanted -= reader.existing(reference.table, reference.parent_columns, wanted)
@@ -59,7 +60,7 @@ def _lacking(reader: Reader, here: Here, work: Batchwork, one: Work, reference: 
         for at, value in enumerate(values)
         if value in wanted
         # what only passes through need not find here what its destinations have; its header at least is known
-        and not (writes.keys[at] in passing and (reference.columns != (through,) or value in relayed))
+        and not (writes.keys[at] in passing and (reference.columns != (through,) or value in relayed | passing_on))
     }
 
 
@@ -67,17 +68,22 @@ def _relayed(reader: Reader, reference: Reference, wanted: Collection[Row]) -> s
     return set(spool.relayed(reader, reference.parent_type, wanted)) if reference.parent_type is not None else set()
 
 
-def _arriving(work: Batchwork, reference: Reference, wanted: Collection[Row]) -> set[Row]:
-    """Which of the targets come in this very batch."""
+def _arriving(work: Batchwork, reference: Reference, wanted: Collection[Row]) -> tuple[set[Row], set[Row]]:
+    """Which of the targets come in this very batch: to stay here, and to pass through only."""
     parent = work.get(reference.parent_type or "")
     if parent is None or not len(parent.writes):
-        return set()
+        return set(), set()
     if reference.parent_columns == parent.record_type.key:
-        return set(parent.writes.keys) & set(wanted)
-    if not set(reference.parent_columns) <= set(parent.record_type.columns):
-        return set()
-    columns = [parent.writes.column(column) for column in reference.parent_columns]
-    return set(zip(*columns, strict=True)) & set(wanted)
+        found = dict(zip(parent.writes.keys, parent.writes.keys, strict=True))
+    elif set(reference.parent_columns) <= set(parent.record_type.columns):
+        columns = [parent.writes.column(column) for column in reference.parent_columns]
+        found = dict(zip(zip(*columns, strict=True), parent.writes.keys, strict=True))
+    else:
+        return set(), set()
+    if not parent.passing:
+        return set(found) & set(wanted), set()
+    staying = {value for value in wanted if value in found and found[value] not in parent.passing}
+    return staying, {value for value in wanted if value in found} - staying
 
 
 def _keep(here: Here, one: Work, reference: Reference, lacking: dict[int, Row], outcome: Outcome) -> None:

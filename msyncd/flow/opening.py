@@ -10,11 +10,13 @@ from secrets import token_hex
 from msyncd.databases import open_database
 from msyncd.databases.interface import Capture, Database, Installed, Reader, Scope, Writer
 from msyncd.errors import DatabaseUnavailable, MsyncdError, Problem
+from msyncd.flow.clearing import clear_referring
 from msyncd.flow.facts import NO_FACTS, declared_stores, read_facts, satellite_facts, settle, write_facts
 from msyncd.flow.here import Clock, Here, utc_now
 from msyncd.flow.ledger import fills, meta, owed, sites, spool
 from msyncd.flow.route import audiences
 from msyncd.flow.types import resolve
+from msyncd.flow.world import FlowWorld
 from msyncd.model import PRIMARY, Changes, Facts, RecordType, Row
 from msyncd.plugins import Plugins
 from msyncd.settings.values import Settings
@@ -124,6 +126,7 @@ def _reroute_here(writer: Writer, here: Here, old: Facts, changed: frozenset[str
 def _let_go(writer: Writer, here: Here, store: str) -> None:
     """The primary no longer keeps a copy of a store: its records are indexed as relayed, and leave its tables (P30)."""
     scope = Scope(frozenset({store}))
+    here.plugins.connect(FlowWorld(lambda: here))  # routing is asked before the site is open
     writer.begin_applying(here.site)
     for name in reversed(here.types.order):
         one = here.types.types[name]
@@ -153,6 +156,7 @@ def _relay_from_here(writer: Writer, here: Here, one: RecordType, rows: Sequence
     at = one.index(one.through.column) if one.through else None
     known = [spool.Relayed(key, by_key[key][at] if at is not None else None, *places[key]) for key in gone]
     spool.keep(writer, one, zip(known, [by_key[key] for key in gone], strict=True), writer.log_end())
+    clear_referring(writer, here, one, gone)
     writer.delete(one, gone)
 
 

@@ -24,6 +24,8 @@ class Outcome:
     needs: list[Record] = field(default_factory=list)
     applied: int = 0
     conflicts: int = 0
+    cleared: set[Record] = field(default_factory=set)
+    """Records that stay, and whose references to others that went were cleared."""
 
     def keep(self, fate: Fate, aside: Aside, *, may_edit: bool = True) -> None:
         """Take note of a change that is not applied; what was said of it first stands."""

@@ -27,7 +27,7 @@ COPIES: dict[int, list[str]] = {1: ["BUM"], 2: ["CMS"], 4: ["KAL", "BUM"]}
 
 SATELLITES = st.sampled_from([2, 3, 4])
 STORES = st.sampled_from(list(SITE_OF))
-NUMBERS = st.integers(0, 3)
+NUMBERS = st.integers(0, 1)
 FAULTS = st.sampled_from(["lost request", "lost reply", "doubled", "late", "crash", "primary restarts"])
 
 WRITE_STOCK = (
