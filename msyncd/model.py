@@ -235,7 +235,7 @@ class Changes(Sequence[Change]):
     that also_sent_to names, as it was captured (a delete has one too); None where the record type has no such column.
     """
 
-    __slots__ = ("keys", "operations", "origins", "record_type", "routes", "rows", "stores", "stores_before")
+    __slots__ = ("_operations", "keys", "origins", "record_type", "routes", "rows", "stores", "stores_before")
 
     def __init__(
         self,
@@ -252,13 +252,20 @@ class Changes(Sequence[Change]):
         self.record_type = record_type
         self.keys = keys
         self.rows = rows
-        self.operations: Sequence[Operation] = (
-            operations if operations is not None else ["delete" if row is None else "write" for row in rows]
-        )
+        self._operations = operations
         self.stores: Sequence[str | None] = stores if stores is not None else [None] * len(keys)
         self.stores_before: Sequence[str | None] = stores_before if stores_before is not None else [None] * len(keys)
         self.origins: Sequence[int] = origins if origins is not None else [0] * len(keys)
         self.routes: Sequence[Value] = routes if routes is not None else [None] * len(keys)
+
+    @property
+    def operations(self) -> Sequence[Operation]:
+        """What became of each record."""
+        if self._operations is not None:
+            return self._operations
+        found: list[Operation] = ["delete" if row is None else "write" for row in self.rows]
+        self._operations = found
+        return found
 
     def __len__(self) -> int:
         return len(self.keys)

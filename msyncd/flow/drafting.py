@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from msyncd.databases.interface import Reader
-from msyncd.flow.fold import BEFORE, ORIGIN, PARENT, ROUTE, STORE, TARGETED, Folded, Known
+from msyncd.databases.interface import ONLY_SITE, ORIGIN, PARENT, ROUTE, STORE, Reader
+from msyncd.flow.fold import Audiences, Folded, Known
 from msyncd.flow.here import Here
 from msyncd.flow.ledger.cleared import restored
 from msyncd.flow.ledger.held import held_keys
@@ -30,21 +30,21 @@ def draft(reader: Reader, here: Here, peer: Site, record_type: RecordType, folde
     records = folded.records
     if here.is_primary and record_type.edited_on != "any_site":
         # what came from that very site, and from nobody else, is there already (P12)
-        records = {key: one for key, one in records.items() if one[ORIGIN] != peer.sync_id or one[TARGETED]}
+        mine = peer.sync_id
+        records = {key: one for key, one in records.items() if one[ORIGIN] != mine or one[ONLY_SITE] is not None}
     rows = reader.rows(record_type, records.keys())
     if here.is_primary and len(rows) < len(records):
         rows |= spooled(reader, record_type, [key for key in records if key not in rows])
     rows = restored(reader, record_type, rows)
-    stands = [key for key in records if key in rows]
-    gone = [key for key in records if key not in rows] if len(stands) < len(records) else []
+    gone = [key for key in records if key not in rows] if len(rows) < len(records) else []
     if not here.is_primary and not here.plugins.implemented("filter"):
-        return _as_captured(reader, here, record_type, records, [rows[key] for key in stands], stands, gone)
+        return _as_captured(reader, here, record_type, records, rows, gone)
     stores, routes = _places(reader, here, record_type, records, rows)
-    writes = _changes(record_type, stands, [rows[key] for key in stands], stores, routes, records)
-    deletes = _changes(record_type, gone, [None] * len(gone), stores, routes, records)
+    writes = _changes(record_type, list(rows), list(rows.values()), stores, routes, records, folded.before)
+    deletes = _changes(record_type, gone, [None] * len(gone), stores, routes, records, folded.before)
     if not here.is_primary:
         return Draft(record_type, writes, deletes, [], [])
-    return _routed(reader, here, peer, records, writes, deletes)
+    return _routed(reader, here, peer, records, folded.before, writes, deletes)
 
 
 def _as_captured(
@@ -52,14 +52,15 @@ def _as_captured(
     here: Here,
     record_type: RecordType,
     records: Mapping[Row, Known],
-    rows: Sequence[Row],
-    stands: Sequence[Row],
+    rows: Mapping[Row, Row],
     gone: Sequence[Row],
 ) -> Draft:
     """The hot path of a push that nobody filters: the stores are as they were captured, the primary finds them anew."""
-    writes = Changes(record_type, stands, rows, stores=[_text(records[key][STORE]) for key in stands])
-    stores, routes = _places(reader, here, record_type, {key: records[key] for key in gone}, {})
-    return Draft(record_type, writes, _changes(record_type, gone, [None] * len(gone), stores, routes, records), [], [])
+    stores = [known[STORE] if (known := records.get(key)) is not None else None for key in rows]
+    writes = Changes(record_type, list(rows), list(rows.values()), stores=stores)
+    gone_stores, routes = _places(reader, here, record_type, {key: records[key] for key in gone}, {})
+    deletes = _changes(record_type, gone, [None] * len(gone), gone_stores, routes, records, {})
+    return Draft(record_type, writes, deletes, [], [])
 
 
 def _places(
@@ -67,7 +68,7 @@ def _places(
 ) -> tuple[dict[Row, str | None], dict[Row, Value]]:
     """Store and routing value of each record: by its row, else as it was captured, else by its parent (P4)."""
     stores: dict[Row, str | None] = {key: _text(known[STORE]) for key, known in records.items()}
-    routes: dict[Row, Value] = {key: known[ROUTE] for key, known in records.items()}  # type: ignore[misc]  # values
+    routes: dict[Row, Value] = {key: known[ROUTE] for key, known in records.items()}
     if record_type.store_column in record_type.columns:
         at = record_type.index(str(record_type.store_column))
         stores |= {key: _text(row[at]) for key, row in rows.items()}
@@ -93,7 +94,7 @@ def _by_parent(
     assert record_type.through is not None
     for key, (store, route) in reader.stores_of(record_type, lacking).items():
         stores[key], routes[key] = store, route
-    parents: dict[Row, Value] = {key: records[key][PARENT] for key in lacking if stores[key] is None}  # type: ignore[misc]  # values
+    parents: dict[Row, Value] = {key: records[key][PARENT] for key in lacking if stores[key] is None}
     gone = reader.deleted_parents(here.types.ids[record_type.through.parent], set(parents.values()))
     for key, parent in parents.items():
         if parent in gone:
@@ -107,6 +108,7 @@ def _changes(
     stores: Mapping[Row, str | None],
     routes: Mapping[Row, Value],
     records: Mapping[Row, Known],
+    before: Mapping[Row, Audiences],
 ) -> Changes:
     return Changes(
         record_type,
@@ -114,13 +116,19 @@ def _changes(
         rows,
         stores=[stores[key] for key in keys],
         routes=[routes[key] for key in keys],
-        stores_before=[_one_before(records[key]) for key in keys],
-        origins=[records[key][ORIGIN] for key in keys],  # type: ignore[misc]  # origins are sync IDs
+        stores_before=[_one_before(before.get(key)) for key in keys] if before else None,
+        origins=[records[key][ORIGIN] for key in keys],
     )
 
 
 def _routed(
-    reader: Reader, here: Here, peer: Site, records: Mapping[Row, Known], writes: Changes, deletes: Changes
+    reader: Reader,
+    here: Here,
+    peer: Site,
+    records: Mapping[Row, Known],
+    earlier: Mapping[Row, Audiences],
+    writes: Changes,
+    deletes: Changes,
 ) -> Draft:
     """Keep what goes to this peer; what went there before and no longer does, leaves (P11)."""
     record_type = writes.record_type
@@ -128,7 +136,7 @@ def _routed(
     to_write, failures = audiences(reader, here, writes)
     failed += [(writes, one) for one in failures]
     unroutable = {at for one in failures for at in (one.indexes or ())}
-    before = _audience_before(reader, here, peer, records, record_type)
+    before = _audience_before(reader, here, peer, records, earlier, record_type)
     wanted = [at for at, sites in enumerate(to_write) if peer.sync_id in sites and at not in unroutable]
     leaves = [
         writes.keys[at]
@@ -142,11 +150,16 @@ def _routed(
 
 
 def _audience_before(
-    reader: Reader, here: Here, peer: Site, records: Mapping[Row, Known], record_type: RecordType
+    reader: Reader,
+    here: Here,
+    peer: Site,
+    records: Mapping[Row, Known],
+    earlier: Mapping[Row, Audiences],
+    record_type: RecordType,
 ) -> set[Row]:
     """The records that the peer may hold from before, by what routing said of them then."""
-    pairs = [(key, *pair) for key, known in records.items() if known[BEFORE] for pair in known[BEFORE]]  # type: ignore[attr-defined]  # a set
-    found = {key for key, known in records.items() if known[TARGETED]}
+    pairs = [(key, *pair) for key, several in earlier.items() if key in records for pair in several]
+    found = {key for key, known in records.items() if known[ONLY_SITE] is not None}
     if pairs:
         was = Changes(
             record_type,
@@ -166,6 +179,5 @@ def _text(store: object) -> str | None:
     return store if isinstance(store, str) or store is None else str(store)
 
 
-def _one_before(known: Known) -> str | None:
-    pairs = known[BEFORE]
-    return _text(next(iter(pairs))[0]) if pairs else None  # type: ignore[call-overload]  # a set of pairs
+def _one_before(pairs: Audiences | None) -> str | None:
+    return _text(next(iter(pairs))[0]) if pairs else None

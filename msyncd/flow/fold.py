@@ -1,29 +1,39 @@
 """Folding: many entries of the change log become one change per record."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from msyncd.databases.interface import KEY, Entry
+from msyncd.databases.interface import (
+    KEY,
+    ONLY_SITE,
+    ORIGIN,
+    PARENT,
+    ROUTE,
+    ROUTE_BEFORE,
+    STORE,
+    STORE_BEFORE,
+    TYPE,
+    Entry,
+)
 from msyncd.model import Row, Value
 
 SEVERAL = 0
 """The origin of a record that more than one site wrote."""
 
-# What is known of one folded record, as a list that grows in place (thousands are made for a batch):
-# [origin or SEVERAL, store, routing value, parent, earlier (store, routing value) pairs or None, targeted]
-ORIGIN, STORE, ROUTE, PARENT, BEFORE, TARGETED = range(6)
-Known = list[object]
+Known = Sequence[Any]
+"""What is known of a folded record, laid out as an Entry: its only entry itself, or several made into one."""
+
+Audiences = set[tuple[Value, Value]]
+"""Pairs of store and routing value that a record had before."""
 
 
 @dataclass(slots=True)
 class Folded:
-    """The records of one type that changed, each once, in the order of their first entry."""
+    """The records of one type that changed, each once; `before` holds who they went to earlier, where that changed."""
 
     records: dict[Row, Known] = field(default_factory=dict)
-
-    def column(self, at: int) -> list[object]:
-        """One thing that is known, of every record."""
-        return [known[at] for known in self.records.values()]
+    before: dict[Row, Audiences] = field(default_factory=dict)
 
 
 def fold(entries: Iterable[Entry], widths: Mapping[int, int]) -> dict[int, Folded]:
@@ -31,40 +41,33 @@ def fold(entries: Iterable[Entry], widths: Mapping[int, int]) -> dict[int, Folde
 
     The logged operation is not even looked at: what is sent is what the table says when the row is read (P1).
     """
-    folded: dict[int, dict[Row, Known]] = {type_id: {} for type_id in widths}
+    folded = {type_id: Folded() for type_id in widths}
     for entry in entries:
-        type_id, _, origin, store, store_before, route, route_before, only_site, parent = entry[:KEY]
+        type_id = entry[TYPE]
         if type_id not in folded:
             continue
+        one = folded[type_id]
         key = entry[KEY : KEY + widths[type_id]]
-        records = folded[type_id]
-        known = records.get(key)
-        if known is None:
-            known = records[key] = [origin, store, route, parent, None, only_site is not None]
-        else:
-            if known[ORIGIN] != origin:
-                known[ORIGIN] = SEVERAL
-            if (known[STORE], known[ROUTE]) != (store, route):
-                _before(known, known[STORE], known[ROUTE])  # type: ignore[arg-type]  # they are values
-                if store is not None or parent is None:
-                    known[STORE] = store
-                known[ROUTE] = route
-            if parent is not None:
-                known[PARENT] = parent
-            known[TARGETED] = known[TARGETED] or only_site is not None
-        if store_before is not None or route_before is not None:
-            _before(
-                known,
-                store if store_before is None else store_before,
-                route if route_before is None else route_before,
-            )
-    return {type_id: Folded(records) for type_id, records in folded.items() if records}
+        known = one.records.get(key)
+        one.records[key] = entry if known is None else _merged(one, key, known, entry)
+        if entry[STORE_BEFORE] is not None or entry[ROUTE_BEFORE] is not None:
+            store = entry[STORE] if entry[STORE_BEFORE] is None else entry[STORE_BEFORE]
+            route = entry[ROUTE] if entry[ROUTE_BEFORE] is None else entry[ROUTE_BEFORE]
+            one.before.setdefault(key, set()).add((store, route))
+    return {type_id: one for type_id, one in folded.items() if one.records}
 
 
-def _before(known: Known, store: Value, route: Value) -> None:
-    """Note an audience that the record had."""
-    pairs = known[BEFORE]
-    if pairs is None:
-        pairs = known[BEFORE] = set()
-    assert isinstance(pairs, set)
-    pairs.add((store, route))
+def _merged(one: Folded, key: Row, known: Known, entry: Entry) -> Known:
+    """One record's earlier entries and a later one."""
+    merged = list(entry)
+    if known[ORIGIN] != entry[ORIGIN]:
+        merged[ORIGIN] = SEVERAL
+    if (known[STORE], known[ROUTE]) != (entry[STORE], entry[ROUTE]):
+        one.before.setdefault(key, set()).add((known[STORE], known[ROUTE]))
+        if entry[STORE] is None and entry[PARENT] is not None:
+            merged[STORE] = known[STORE]  # deleted with its header: the store is the one it had
+    if entry[PARENT] is None:
+        merged[PARENT] = known[PARENT]
+    if known[ONLY_SITE] is not None:
+        merged[ONLY_SITE] = known[ONLY_SITE]
+    return merged

@@ -58,6 +58,10 @@ def _going_on(here: Here, changes: Changes, one: Work) -> Changes:
     record_type = one.record_type
     if record_type.sent_to == "every_site" or record_type.edited_on == "any_site" or here.plugins.routed_by_plugins:
         return changes
+    if not one.stands and not any(changes.stores_before):
+        arrivals = set(zip(changes.origins, changes.stores, changes.routes, strict=True))
+        if not any(_goes_on(here, record_type, origin, store, None, route, None) for origin, store, route in arrivals):
+            return changes.select(())
     places = list(
         zip(
             changes.origins,

@@ -8,7 +8,7 @@ the batch leaves comes back in Outgoing.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from msyncd.databases.interface import Interest, Reader
+from msyncd.databases.interface import WRITE, Interest, Reader
 from msyncd.flow.conversation import TypeChanges
 from msyncd.flow.drafting import Draft, draft
 from msyncd.flow.fold import Folded, Known
@@ -91,7 +91,7 @@ def _read_one(
     ahead: Ahead,
 ) -> Outgoing:
     window = read_window(reader, here.types, after, limit, interest, ahead)
-    _take_in(here, window, include)
+    _take_in(here, peer.sync_id, window, include)
     types: list[TypeChanges] = []
     left_out: list[LeftOut] = []
     failed: list[tuple[Changes, Failed]] = []
@@ -125,11 +125,11 @@ def _read_one(
     )
 
 
-def _take_in(here: Here, window: Window, include: Iterable[tuple[str, Row]]) -> None:
+def _take_in(here: Here, peer: int, window: Window, include: Iterable[tuple[str, Row]]) -> None:
     """Add records that the receiver needs in this batch, such as the holder of a unique value (P16)."""
     for name, key in include:
         if name in here.types.types:
-            known: Known = [here.site, None, None, None, None, True]
+            known: Known = (here.types.ids[name], WRITE, here.site, None, None, None, None, peer, None, *key)
             window.folded.setdefault(name, Folded()).records.setdefault(tuple(key), known)
 
 

@@ -72,11 +72,12 @@ class SQLiteReader(Reader):
             return LogPage([], end, end)
         where, parameters = _interest(interest)
         rows = self._fetch(
-            f"SELECT seq, {self._entry} FROM msyncd_change_log WHERE seq > ?{where} ORDER BY seq LIMIT ?",
+            f"SELECT {self._entry}, seq FROM msyncd_change_log WHERE seq > ?{where} ORDER BY seq LIMIT ?",
             (after.seq, *parameters, limit),
         )
-        upto = Cursor(0, int(rows[-1][0])) if len(rows) == limit else end  # type: ignore[arg-type]  # seq is a number
-        return LogPage([row[1:] for row in rows], upto, end)
+        # the number stands last, so that a row is an entry as it is
+        upto = Cursor(0, int(str(rows[-1][-1]))) if len(rows) == limit else end
+        return LogPage(rows, upto, end)
 
     def log_families(
         self,
