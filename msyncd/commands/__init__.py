@@ -1,1 +1,52 @@
-"""One command is one file."""
+"""The command `msyncd`: one command is one file, imported when it is called."""
+
+from collections.abc import Sequence
+
+from msyncd.commands.group import Listed, RootGroup
+from msyncd.commands.options import VERSION_OPTION
+
+SECTIONS: dict[str, dict[str, Listed]] = {
+    "Look": {
+        "status": Listed("msyncd.commands.status:status", "Each peer: state, last success, to send, to receive."),
+        "explain": Listed("msyncd.commands.explain:explain", "Where a record goes and why; why it is or is not here."),
+        "sites": Listed("msyncd.commands.sites:sites", "The sites of this installation."),
+        "plugins": Listed(
+            "msyncd.commands.plugins:plugins", "What is loaded, from where, its hooks, time spent, failures."
+        ),
+    },
+    "Act": {
+        "sync": Listed("msyncd.commands.sync:sync", "One cycle now, with progress."),
+        "quarantine": Listed("msyncd.commands.quarantine:quarantine", "What was refused and why; retry or discard it."),
+    },
+    "Set up": {
+        "check": Listed("msyncd.commands.check:check", "Validate files, plugins, database and tables."),
+        "check-connection": Listed("msyncd.commands.check_connection:check_connection", "Try the line, step by step."),
+        "init": Listed("msyncd.commands.init:init", "Install tables and triggers in the database."),
+        "remove": Listed("msyncd.commands.remove:remove", "Take the tables and triggers away again."),
+        "schema": Listed("msyncd.commands.schema:schema", "The JSON Schema of the YAML, for editors."),
+    },
+    "Run": {
+        "run": Listed("msyncd.commands.run:run", "The daemon, in the foreground."),
+        "demo": Listed("msyncd.commands.demo:demo", "A primary and two satellites on this machine, with a live view."),
+    },
+}
+"""Every command by the heading under which `msyncd --help` lists it."""
+
+cli = RootGroup(
+    "msyncd",
+    sections=SECTIONS,
+    help="""Keeps the databases of medicine stores in step: one primary, many satellites.
+
+    Exit status: 0 done; 1 the answer is no; 2 wrong usage; 75 try again later; 78 the configuration is invalid.
+    """,
+    examples=("msyncd check", "msyncd sync", "msyncd status -c /etc/msyncd/msyncd.yaml"),
+    params=[VERSION_OPTION],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+"""The command itself, for click's own machinery: completion and tests."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status. The installed script ends with it."""
+    status: int = cli.main(args=None if argv is None else list(argv), prog_name="msyncd", standalone_mode=False)
+    return status

@@ -200,7 +200,9 @@ def _unsent(reader: Reader, here: Here, line: Lineage, destinations: Sequence[De
     for peer in here.settings.sync_with:
         known = sites.known(reader, peer.sync_id)
         to_primary = not here.is_primary
-        if type_id is not None and (to_primary or peer.sync_id in wanted):
+        if peer.sync_id in wanted and not to_primary and not known.joined:
+            yield peer.sync_id  # a site that is not filled yet
+        elif type_id is not None and (to_primary or peer.sync_id in wanted):
             origins = _origins_since(reader, type_id, line.key, known.confirmed)
             if any(to_primary or origin != peer.sync_id for origin in origins):
                 yield peer.sync_id

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -142,6 +142,11 @@ def read_status(
             plugins(here, failures or {}),
             change_log(reader) if found.installed else LogStatus(),
         )
+
+
+def as_document(status: Status) -> dict[str, Any]:
+    """The status as `--json` has it."""
+    return asdict(status)
 
 
 def configuration(here: Here, problems: tuple[Problem, ...]) -> ConfigurationStatus:

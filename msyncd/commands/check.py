@@ -1,0 +1,107 @@
+"""`msyncd check`: every problem of the configuration at once, before anything runs."""
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+import click
+
+from msyncd.commands.group import Command
+from msyncd.commands.options import config_path, json_option
+from msyncd.commands.output import count, print_json
+from msyncd.commands.site import plugins_of, shown
+from msyncd.errors import ConfigurationInvalid, Problem, TryLater
+
+if TYPE_CHECKING:
+    from msyncd.settings.values import Settings
+
+INVALID = 78
+
+
+@dataclass
+class Findings:
+    """What came of looking. `settings` None: the files have errors. `unreachable`: why the database was not seen."""
+
+    problems: list[Problem] = field(default_factory=list)
+    settings: "Settings | None" = None
+    unreachable: TryLater | None = None
+
+    @property
+    def errors(self) -> int:
+        """How many of the problems must be corrected."""
+        return sum(one.severity == "error" for one in self.problems)
+
+    def sorted(self) -> list[Problem]:
+        """Each problem once, by its place."""
+        return sorted(dict.fromkeys(self.problems), key=lambda one: (one.file, one.line, one.column, one.message))
+
+
+@click.command(cls=Command, examples=["msyncd check", "msyncd check -c config/satellite.yaml --json"])
+@json_option
+def check(as_json: bool) -> int:
+    """Validate files, plugins, database and tables.
+
+    Nothing is changed. Every problem is printed, one a line, as FILE:LINE:COLUMN: what is wrong; what to do. Exit
+    status: 0 if there is no error (there may be warnings), 78 if there is one, 75 if the files are in order and the
+    database could not be reached.
+    """
+    found = _look_everywhere()
+    if as_json:
+        _print_document(found)
+    else:
+        for one in found.sorted():
+            click.echo(shown(one))
+    if found.errors:
+        if not as_json:
+            click.echo(f"{count(found.errors, 'error')}: see docs/configuration.md", err=True)
+        return INVALID
+    if found.unreachable is not None:
+        raise found.unreachable
+    if not as_json and found.settings is not None:
+        click.echo(_in_order(found.settings))
+    return 0
+
+
+def _look_everywhere() -> Findings:
+    from msyncd.settings import load
+
+    found = Findings()
+    try:
+        loaded = load(config_path())
+    except ConfigurationInvalid as invalid:
+        found.problems += invalid.problems
+        return found
+    found.settings = loaded.settings
+    found.problems += loaded.warnings
+    plugins, problems = plugins_of(loaded.settings)
+    found.problems += problems
+    found.problems += plugins.config_checked(None, loaded.settings)
+    from msyncd.flow.checking import check_site
+    from msyncd.flow.looking import look
+
+    try:
+        found.problems += check_site(look(loaded.settings, plugins))
+    except TryLater as unreachable:
+        found.unreachable = unreachable
+    return found
+
+
+def _print_document(found: Findings) -> None:
+    settings = found.settings
+    print_json(
+        {
+            "format": 1,
+            "file": str(config_path()),
+            "ok": not found.errors and found.unreachable is None,
+            "stands_alone": settings.stands_alone if settings is not None else None,
+            "database": None if settings is None else "unreachable" if found.unreachable else "ok",
+            "problems": [asdict(one) for one in found.sorted()],
+        }
+    )
+
+
+def _in_order(settings: "Settings") -> str:
+    here, types = settings.this_site, count(len(settings.record_types), "record type")
+    what = f"{settings.file.name} is in order: site {here.sync_id}, {here.name}, {types}"
+    if settings.stands_alone:
+        return f"{what}; it stands alone: there is nothing to sync with"
+    return f"{what}, in sync with {count(len(settings.sync_with), 'site')}"

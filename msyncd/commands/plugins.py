@@ -1,0 +1,70 @@
+"""`msyncd plugins`: what is loaded, and how it goes."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from msyncd.commands.group import Command
+from msyncd.commands.options import json_option
+from msyncd.commands.output import print_json, print_table
+from msyncd.commands.running import plugin_figures
+from msyncd.commands.site import plugins_of, settings_here, shown
+
+if TYPE_CHECKING:
+    from msyncd.plugins import PluginReport
+
+HEADINGS = ("plugin", "from", "hooks", "calls", "seconds", "failures")
+
+
+@click.command(cls=Command, examples=["msyncd plugins", "msyncd plugins --json"])
+@json_option
+def plugins(as_json: bool) -> int:
+    """What is loaded, from where, its hooks, time spent, failures.
+
+    The built-in rules are plugins too, and are asked first. Calls, time and failures are those of the running daemon;
+    without one they are not known. Exit status: 0, or 78 if a plugin that the YAML lists does not load.
+    """
+    settings = settings_here()
+    loaded, problems = plugins_of(settings)
+    figures = plugin_figures(settings.state_directory)
+    reports = loaded.report()
+    if as_json:
+        documents = [_document(one) | figures.get(one.name, {}) for one in reports]
+        print_json({"format": 1, "plugins": documents, "problems": [asdict(one) for one in problems]})
+    else:
+        print_table(HEADINGS, [_row(one, figures.get(one.name)) for one in reports], numbers=HEADINGS[3:])
+        for name, figure in figures.items():
+            if figure.get("last_failure"):
+                click.echo(f"{name}: {figure['last_failure']}")
+        for problem in problems:
+            click.echo(shown(problem))
+    return 78 if any(one.severity == "error" for one in problems) else 0
+
+
+def _document(one: "PluginReport") -> dict[str, object]:
+    """A report, with the figures unknown: this process has not asked the plugin anything."""
+    unknown = {"calls": None, "seconds": None, "failures": None, "last_failure": None}
+    return {
+        "name": one.name,
+        "origin": one.origin,
+        "builtin": one.builtin,
+        "hooks": list(one.hooks),
+        "settings": dict(one.settings),
+        **unknown,
+    }
+
+
+def _row(one: "PluginReport", figure: dict[str, object] | None) -> tuple[object, ...]:
+    hooks = " ".join(hook.removeprefix("msyncd_") for hook in one.hooks)
+    origin = "built in" if one.builtin else one.origin
+    figures = figure or {}
+    seconds = figures.get("seconds")
+    return (
+        one.name,
+        origin,
+        hooks,
+        figures.get("calls", "-"),
+        f"{seconds:.1f}" if isinstance(seconds, float) else "-",
+        figures.get("failures", "-"),
+    )

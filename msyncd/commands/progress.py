@@ -1,0 +1,61 @@
+"""Progress of a cycle: a bar on a terminal, a line now and then elsewhere, on standard error either way."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from msyncd.commands.output import count, note
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with "push" or "pull", how many records went so far, how many are left if that is known."""
+
+WORDS: Final = {"push": "sent", "pull": "received"}
+_EVERY_SECONDS: Final = 5.0
+
+
+@contextmanager
+def progress(*, quiet: bool = False) -> Iterator[Progress]:
+    """Shows what it is called with, until the block ends."""
+    if quiet:
+        yield lambda _direction, _done, _left: None
+    elif sys.stderr.isatty():
+        with _bars() as show:
+            yield show
+    else:
+        yield _Lines()
+
+
+class _Lines:
+    """A line at the start of each direction and every few seconds: fit for a log."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last: dict[str, float] = {}
+
+    def __call__(self, direction: str, done: int, left: int | None) -> None:
+        now = self._clock()
+        if left and now - self._last.get(direction, -_EVERY_SECONDS) < _EVERY_SECONDS:
+            return
+        self._last[direction] = now
+        rest = f", {left:,} left" if left else ""
+        note(f"{WORDS[direction]} {count(done, 'record')}{rest}")
+
+
+@contextmanager
+def _bars() -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        tasks = {}
+
+        def show(direction: str, done: int, left: int | None) -> None:
+            if direction not in tasks:
+                tasks[direction] = bars.add_task(WORDS[direction], total=None)
+            bars.update(tasks[direction], completed=done, total=None if left is None else done + left)
+
+        yield show

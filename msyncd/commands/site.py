@@ -1,0 +1,66 @@
+"""What most commands begin with: the configuration, its plugins, and the site."""
+
+from typing import TYPE_CHECKING
+
+from msyncd.commands.options import config_path
+from msyncd.commands.output import note
+from msyncd.errors import ConfigurationInvalid, Problem
+
+if TYPE_CHECKING:
+    from msyncd.flow.looking import Look
+    from msyncd.flow.opening import Opened
+    from msyncd.plugins import Plugins
+    from msyncd.settings.values import Settings
+
+
+def settings_here() -> "Settings":
+    """The configuration in force. Raises ConfigurationInvalid."""
+    from msyncd.settings import load
+
+    return load(config_path()).settings
+
+
+def plugins_of(settings: "Settings") -> "tuple[Plugins, list[Problem]]":
+    """The plugins that load, and the problems of those that do not."""
+    from msyncd.plugins import Plugins
+    from msyncd.rules import BUILTIN
+
+    return Plugins.load(settings.plugins, builtin=BUILTIN)
+
+
+def look_here(settings: "Settings | None" = None) -> "Look":
+    """The site as it stands; nothing is changed. Raises ConfigurationInvalid, DatabaseUnavailable."""
+    from msyncd.flow.looking import look
+
+    settings = settings or settings_here()
+    plugins, _ = plugins_of(settings)
+    return look(settings, plugins)
+
+
+def open_here(settings: "Settings") -> "Opened":
+    """The site ready to act on, as the daemon opens it. Without its plugins it must not act.
+
+    Raises ConfigurationInvalid, DatabaseUnavailable.
+    """
+    from msyncd.flow.opening import open_site
+    from msyncd.flow.world import FlowWorld
+
+    plugins, problems = plugins_of(settings)
+    if any(one.severity == "error" for one in problems):
+        raise ConfigurationInvalid(tuple(problems))
+    opened = open_site(settings, plugins)
+    plugins.connect(FlowWorld(lambda: opened.here))
+    return opened
+
+
+def shown(problem: Problem) -> str:
+    """FILE:LINE:COLUMN: what is wrong; what to do. In one line, whatever stands in it."""
+    warning = "warning: " if problem.severity == "warning" else ""
+    text = f"{problem.message}; {problem.hint}" if problem.hint else problem.message
+    return f"{problem.file}:{problem.line}:{problem.column}: {warning}{' '.join(text.split())}"
+
+
+def note_problems(problems: tuple[Problem, ...]) -> None:
+    """Problems that do not keep a command from its work."""
+    for one in problems:
+        note(shown(one))

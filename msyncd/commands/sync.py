@@ -1,0 +1,124 @@
+"""`msyncd sync`: one cycle now, by the running daemon or without it."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from msyncd.commands.group import Command
+from msyncd.commands.options import json_option
+from msyncd.commands.output import count, note, print_json
+from msyncd.commands.primary import client_of, peer_of
+from msyncd.commands.progress import progress
+from msyncd.commands.running import ask_sync
+from msyncd.commands.site import look_here, note_problems, open_here, settings_here
+from msyncd.errors import WrongUsage
+
+if TYPE_CHECKING:
+    from msyncd.settings.values import PeerSite, Settings
+
+EVERY = "*"
+SIDES = ("primary", "site")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a cycle did, and by whom it was run."""
+
+    sent: int
+    received: int
+    refused: int
+    by_daemon: bool
+
+
+@click.command(cls=Command, examples=["msyncd sync", "msyncd sync --trust primary", "msyncd sync --trust item=primary"])
+@click.option(
+    "--trust",
+    "trusted",
+    metavar="[TYPE=]SIDE",
+    multiple=True,
+    help="At the first sync, where both ends hold records that differ: which stand, the primary's or this site's"
+    " (SIDE is `primary` or `site`), of all record types or of one. May be repeated.",
+)
+@json_option
+def sync(trusted: tuple[str, ...], as_json: bool) -> int:
+    """One cycle now, with progress.
+
+    What changed here is sent, then what changed elsewhere is received. A running daemon is asked to do it; otherwise
+    this command installs what it needs and does it itself, also where `interval: 0` pauses the daemon.
+
+    Exit status: 0 when nothing is left either way; 1 if the primary refuses, if anything is in quarantine or a record
+    type is stopped; 75 if the primary or the database could not be reached.
+    """
+    settings = settings_here()
+    if settings.stands_alone:
+        note("this site stands alone: there is nothing to sync with")
+        return 0
+    peer = peer_of(settings, "sync")
+    trust = _trust(settings, trusted)
+    done = _by_daemon(settings, trust) or _by_itself(settings, peer, trust, quiet=as_json)
+    left = _left(settings)
+    if as_json:
+        print_json(
+            {
+                "format": 1,
+                "sent": done.sent,
+                "received": done.received,
+                "refused": done.refused,
+                "left": left,
+                "by_daemon": done.by_daemon,
+            }
+        )
+    else:
+        refused = f", {done.refused} refused" if done.refused else ""
+        click.echo(f"sent {count(done.sent, 'change')}, received {count(done.received, 'change')}{refused}")
+        for words in left:
+            click.echo(f"left: {words}")
+        if any("quarantine" in words for words in left):
+            note("see `msyncd quarantine list`")
+    return 1 if left else 0
+
+
+def _trust(settings: "Settings", trusted: tuple[str, ...]) -> dict[str, str]:
+    """Which side stands, by record type; "*" for all. Raises WrongUsage for what is neither."""
+    names = {one.name for one in settings.record_types}
+    trust = {}
+    for one in trusted:
+        name, _, side = one.rpartition("=")
+        if side not in SIDES:
+            raise WrongUsage(f"--trust {one}: {side or 'nothing'} is no side", hint="it is `primary` or `site`")
+        if name and name not in names:
+            raise WrongUsage(f"--trust {one}: there is no record type {name}", hint="see `msyncd status`")
+        trust[name or EVERY] = side
+    return trust
+
+
+def _by_daemon(settings: "Settings", trust: dict[str, str]) -> Done | None:
+    """Ask a running daemon; None if there is none."""
+    told = ask_sync(settings.state_directory, trust)
+    return None if told is None else Done(told["sent"], told["received"], told["refused"], by_daemon=True)
+
+
+def _by_itself(settings: "Settings", peer: "PeerSite", trust: dict[str, str], *, quiet: bool) -> Done:
+    from msyncd.flow.satellite import Satellite
+
+    opened = open_here(settings)
+    note_problems(opened.problems)
+    client = client_of(settings, peer)
+    try:
+        satellite = Satellite(opened.here, client, trust=trust)
+        with progress(quiet=quiet) as show:
+            summary = satellite.cycle(show)
+        for problem in satellite.link.problems if satellite.link else ():
+            note(f"the primary says: {problem}")
+    finally:
+        client.close()
+    return Done(summary.sent, summary.received, summary.refused, by_daemon=False)
+
+
+def _left(settings: "Settings") -> list[str]:
+    from msyncd.flow.status import left_over
+
+    found = look_here(settings)
+    with found.here.database.read() as reader:
+        return list(left_over(reader, found.here))
