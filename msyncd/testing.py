@@ -111,12 +111,14 @@ class FragileDatabase(SQLiteDatabase):
 class Line:
     """The line between a satellite and its primary. Messages cross as bytes; faults are injected by the test.
 
-    `cut` True: nothing goes through. `messages` holds (kind, message, reply) of everything that was answered.
+    `cut` True: nothing goes through. `messages` holds (kind, message, reply) of everything that was answered. `on_reply`
+    is called while a reply is on its way: what else happens meanwhile.
     """
 
     def __init__(self, site: int, answers: Callable[[], Answers], restart_primary: Callable[[], None]) -> None:
         self.cut = False
         self.messages: list[tuple[Kind, Any, Any]] = []
+        self.on_reply: Callable[[Kind], None] | None = None
         self._site, self._answers, self._restart_primary = site, answers, restart_primary
         self._faults: dict[str, deque[Fault | None]] = {}
         self._late: list[tuple[Kind, msgspec.Struct]] = []
@@ -173,6 +175,8 @@ class Line:
             raise Crashed(f"before the reply to the {kind}")
         if fault in {"lost reply", "primary restarts"}:
             raise PeerUnreachable(f"the line is cut before the reply to the {kind}")
+        if self.on_reply is not None:
+            self.on_reply(kind)
         return decode(encode(reply), expected)
 
     def _answer(self, kind: Kind, message: msgspec.Struct) -> msgspec.Struct:

@@ -11,7 +11,7 @@ from msyncd.flow.conflict import number_outgoing
 from msyncd.flow.conversation import Batch, Pull, PullReply, Standing, TypeChanges
 from msyncd.flow.fill import read_piece
 from msyncd.flow.here import Here
-from msyncd.flow.ledger import aside, fills, held, marks, owed, refusals, sites
+from msyncd.flow.ledger import aside, fills, held, marks, meta, owed, refusals, sites
 from msyncd.flow.ledger.aside import Aside
 from msyncd.flow.ledger.fills import Fill
 from msyncd.flow.ledger.sites import Known
@@ -51,9 +51,9 @@ class Serving:
             )
             behind = (
                 bool(known.joined)
-                and not pending
-                and pull.cursor < reader.log_start()
-                and pull.cursor < known.confirmed
+                and not any(one.initial for one in pending)
+                and not pull.digests
+                and pull.cursor < meta.trimmed(reader)
             )
         finished = [one for one in pending if pull.fill is not None and pull.fill[:2] == (one.id, "")]
         pending = [one for one in pending if one not in finished]

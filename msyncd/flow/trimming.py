@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from msyncd.databases.interface import Reader, Writer
 from msyncd.flow.here import Here
-from msyncd.flow.ledger import fills, marks, owed, sites, spool
+from msyncd.flow.ledger import fills, marks, meta, owed, sites, spool
 from msyncd.model import PRIMARY, START, Cursor
 
 TICK = timedelta(minutes=10)
@@ -30,6 +30,7 @@ def trim(here: Here) -> int:
             known = sites.known_all(writer)
             marks.forget_shared(writer, {one.mark for one in known.values() if one.mark})
         _forget_ticks(writer, ticks, upto)
+        meta.note_trimmed(writer, upto)
         return writer.trim_log(upto)
 
 

@@ -108,7 +108,7 @@ def keys(site: OneSite, table: str) -> list[object]:
 
 def logged(site: OneSite) -> list[Row]:
     """The change log: sequence, type number, operation, origin."""
-    return site.rows("msyncd_change_log", "seq, type, op, origin")
+    return site.rows("msyncd_change_log", "seq, type, operation, origin")
 
 
 def swift_folder() -> Path | None:

@@ -3,6 +3,7 @@
 from secrets import token_hex
 
 from msyncd.databases.interface import Reader, Writer
+from msyncd.model import Cursor
 
 
 def get(reader: Reader, name: str) -> str | None:
@@ -29,6 +30,18 @@ def identity(writer: Writer) -> str:
 def generation(reader: Reader) -> int:
     """How often this database has been taken back to an earlier state and gone on."""
     return int(get(reader, "generation") or 1)
+
+
+def trimmed(reader: Reader) -> Cursor:
+    """Up to where the change log was ever trimmed: a cursor behind this may lack what is gone (P6)."""
+    major, _, seq = (get(reader, "trimmed") or "0 0").partition(" ")
+    return Cursor(int(major), int(seq))
+
+
+def note_trimmed(writer: Writer, upto: Cursor) -> None:
+    """The change log is trimmed up to a cursor."""
+    if upto > trimmed(writer):
+        put(writer, "trimmed", f"{upto.major} {upto.seq}")
 
 
 def next_number(writer: Writer, name: str) -> int:
