@@ -72,7 +72,8 @@ class Capture:
 class Installed:
     """What `install` found and did: ids of the record types in the change log, names of what it made or dropped.
 
-    `lost` names record types whose triggers were there once and had gone: their table may have changed unseen.
+    `lost` names record types whose tables may have changed unseen: their triggers had gone, or were not there while the
+    type was stopped or not yet declared.
     """
 
     ids: Mapping[str, int]

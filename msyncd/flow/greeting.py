@@ -10,7 +10,7 @@ from msyncd.errors import CloneRefused, PeerRefused, RestoredBackup
 from msyncd.flow.conversation import PROTOCOL_VERSION, Hello, Welcome
 from msyncd.flow.fill import scope_of
 from msyncd.flow.here import Here
-from msyncd.flow.ledger import fills, meta, receipts, refusals, sites
+from msyncd.flow.ledger import fills, meta, owed, receipts, refusals, sites
 from msyncd.flow.ledger.receipts import Receipt
 from msyncd.flow.ledger.sites import Known
 from msyncd.flow.link import disagreements, spoken_facts, spoken_site, spoken_types, stopped_between
@@ -84,13 +84,18 @@ def _register(writer: Writer, here: Here, hello: Hello, stopped: Mapping[str, st
         fills.begin(writer, hello.sync_id, because="joined", now=here.now(), initial=True)
     for name in set(before.stopped or {}) - set(stopped):
         # what did not travel while the type was stopped is filled in now (P7)
-        fills.begin(
-            writer,
-            hello.sync_id,
-            because=f"{name} syncs again",
-            now=here.now(),
-            record_type=here.types.root(name) if name in here.types.types else None,
-        )
+        _pay(writer, here, hello.sync_id, name)
+
+
+def _pay(writer: Writer, here: Here, site: int, name: str) -> None:
+    debts = [one for one in owed.owed(writer) if (one.site, one.record_type, one.because) == (site, name, "schema")]
+    for one in debts:
+        owed.settled(writer, site, name, one.because)
+        if name in here.types.ids and one.since >= writer.log_start():
+            writer.log_again(here.types.ids[name], one.since, here.site, site)
+        elif name in here.types.types:
+            root = here.types.root(name)
+            fills.begin(writer, site, because=f"{name} syncs again", now=here.now(), record_type=root)
 
 
 def _welcome(reader: Reader, here: Here, hello: Hello, site: Site, known: Known, stopped: Mapping[str, str]) -> Welcome:

@@ -15,10 +15,15 @@ from msyncd.flow.fold import Folded, Known
 from msyncd.flow.here import Here
 from msyncd.flow.ledger.versions import versions_of
 from msyncd.flow.route import interest_of
+from msyncd.flow.values import size_of
 from msyncd.flow.window import Ahead, Window, read_window
 from msyncd.model import Changes, Cursor, Direction, Row, Site
 from msyncd.plugins import Failed
 
+MOST_BYTES = 16 << 20
+"""Bytes of rows in a batch, before compression; only a family that is larger by itself may exceed it."""
+MOST_ROW_BYTES = 8 << 20
+"""Bytes of one row; a larger one does not leave (P13)."""
 MOST_ENTRIES = 20_000
 """Entries of the change log that are looked at in one step."""
 
@@ -48,6 +53,8 @@ class Outgoing:
     failed: tuple[tuple[Changes, Failed], ...] = ()
     holds: Mapping[str, tuple[Row, ...]] = field(default_factory=dict)
     entries: int = 0
+    size: int = 0
+    """Bytes of its rows before compression."""
 
     def __len__(self) -> int:
         return sum(len(one) for one in self.types)
@@ -72,10 +79,15 @@ def read_outgoing(
     """
     interest = interest_of(here, peer) if here.is_primary else None
     ahead = ahead or Ahead()
-    out = _read_one(reader, here, peer, after, limit, interest, stopped, include, ahead)
+    out, window = _read_one(reader, here, peer, after, limit, interest, stopped, include, ahead)
+    while out.size > MOST_BYTES and window.entries > 1:
+        limit = max(1, window.entries // 2)
+        out, window = _read_one(reader, here, peer, after, limit, interest, stopped, include, ahead)
+    ahead.went(window)
     while not len(out) and out.more and not out.left_out and not out.failed:
         limit = min(2 * limit, MOST_ENTRIES)
-        out = _read_one(reader, here, peer, out.upto, limit, interest, stopped, (), ahead)
+        out, window = _read_one(reader, here, peer, out.upto, limit, interest, stopped, (), ahead)
+        ahead.went(window)
     return replace(out, after=after)
 
 
@@ -89,7 +101,7 @@ def _read_one(
     stopped: Mapping[str, str],
     include: Sequence[tuple[str, Row]],
     ahead: Ahead,
-) -> Outgoing:
+) -> tuple[Outgoing, Window]:
     window = read_window(reader, here.types, after, limit, interest, ahead)
     _take_in(here, peer.sync_id, window, include)
     types: list[TypeChanges] = []
@@ -97,6 +109,7 @@ def _read_one(
     failed: list[tuple[Changes, Failed]] = []
     stores: set[str] = set()
     holds: dict[str, tuple[Row, ...]] = {}
+    size = 0
     for name in here.types.order:
         folded = window.folded.get(name)
         if folded is None or not folded.records:
@@ -106,13 +119,14 @@ def _read_one(
             continue
         drafted = draft(reader, here, peer, here.types.types[name], folded)
         left_out += _filter(here, peer, drafted)
+        size += _fit(drafted)
         failed += drafted.failed
         if here.plugins.routed_by_plugins and here.is_primary:
             holds[name] = tuple(drafted.writes.keys)
         if len(drafted.writes) or len(drafted.deletes) or drafted.leaves:
             types.append(_spoken(reader, here, drafted))
             stores.update(store for store in drafted.writes.stores if store is not None)
-    return Outgoing(
+    out = Outgoing(
         after,
         window.upto,
         window.more,
@@ -122,7 +136,9 @@ def _read_one(
         tuple(failed),
         holds,
         window.entries,
+        size,
     )
+    return out, window
 
 
 def _take_in(here: Here, peer: int, window: Window, include: Iterable[tuple[str, Row]]) -> None:
@@ -151,6 +167,22 @@ def _filter(here: Here, peer: Site, draft: Draft) -> list[LeftOut]:
         if filtered.left_out and not filtered.left_out_by:
             left["filter"] = left.get("filter", 0) + filtered.left_out
     return [LeftOut(draft.record_type.name, count, plugin) for plugin, count in left.items()]
+
+
+def _fit(drafted: Draft) -> int:
+    """Take out rows that are too large to be sent, by name; the size of those that are left, in bytes (P13)."""
+    writes = drafted.writes
+    size = size_of(tuple(writes.rows))
+    if size <= MOST_ROW_BYTES:
+        return size
+    sizes = [size_of(row) if row is not None else 0 for row in writes.rows]
+    large = [at for at, one in enumerate(sizes) if one > MOST_ROW_BYTES]
+    for at in large:
+        reason = f"its row has {sizes[at]:,} bytes, more than the {MOST_ROW_BYTES:,} that can be sent"
+        drafted.failed.append((writes, Failed("size", "send", reason, "", (at,))))
+    if large:
+        drafted.writes = writes.select(at for at, one in enumerate(sizes) if one <= MOST_ROW_BYTES)
+    return sum(one for one in sizes if one <= MOST_ROW_BYTES)
 
 
 def _spoken(reader: Reader, here: Here, draft: Draft) -> TypeChanges:

@@ -42,7 +42,7 @@ def pull_all(satellite: "Satellite", progress: "Progress") -> int:
         reply = satellite.peer.pull(request)
         arrived = perf_counter()
         try:
-            got, told = _take(satellite, pulled, reply)
+            got, told = _take(satellite, pulled, reply, told_of=bool(request.standing))
         except NeedsMoreError as error:
             include = list(error.records)
             satellite.rounds += 1
@@ -95,14 +95,14 @@ def _standing(satellite: "Satellite", reader: Reader) -> tuple[Standing, ...]:
     return tuple(told)
 
 
-def _take(satellite: "Satellite", pulled: Pulled, reply: PullReply) -> tuple[int, list[AppliedBatch]]:
+def _take(satellite: "Satellite", pulled: Pulled, reply: PullReply, *, told_of: bool) -> tuple[int, list[AppliedBatch]]:
     """Apply a reply: rows, cursor and mark commit together. A reply to an outdated question is dropped (P15)."""
     here = satellite.here
     assert satellite.link is not None
     batch, piece = reply.batch, reply.piece
     nothing = piece is None and (batch is None or not len(batch)) and reply.cursor == pulled.cursor
     mark = batch.mark if batch is not None else pulled.mark
-    if nothing and not reply.refusals and not reply.wanted and mark == pulled.mark:
+    if nothing and not reply.refusals and not reply.wanted and mark == pulled.mark and not told_of:
         return 0, []
     outcome, told = here.database.with_care(lambda writer: _receive(writer, satellite, pulled, reply, mark))
     if refused := outcome.refusals():

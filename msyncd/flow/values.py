@@ -1,5 +1,6 @@
 """How keys and rows are kept in the ledger: MessagePack, whose bytes are equal exactly if the values are."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -26,6 +27,6 @@ def unpacked(value: Value) -> Row:
     return _decode(value)
 
 
-def size_of(row: Row) -> int:
-    """How many bytes a row takes on the wire before compression."""
+def size_of(row: Sequence[object]) -> int:
+    """How many bytes a row, or several, take on the wire before compression."""
     return len(_encode(row))

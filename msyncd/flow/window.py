@@ -21,6 +21,10 @@ class Window:
     end: Cursor
     folded: dict[str, Folded]
     entries: int
+    ahead: frozenset[tuple[int, Row]] = frozenset()
+    """Records, by type number and key, that are taken in before their own turn."""
+    passed: frozenset[tuple[int, Row]] = frozenset()
+    """Records whose turn this was and that had gone before."""
 
     @property
     def more(self) -> bool:
@@ -39,7 +43,7 @@ class Ahead:
         self._until: dict[tuple[int, Row], Cursor] = {}
 
     def fresh(self, page: LogPage, widths: Mapping[int, int]) -> list[Entry]:
-        """The entries of a page that have not gone; those that have are forgotten, since their turn is over."""
+        """The entries of a page that have not gone."""
         if not self._until:
             return page.entries
         fresh = []
@@ -48,16 +52,15 @@ class Ahead:
             until = self._until.get(record)
             if until is None or page.upto > until:
                 fresh.append(entry)
-            else:
-                del self._until[record]
         return fresh
 
-    def went(self, entries: Iterable[Entry], widths: Mapping[int, int], end: Cursor) -> None:
-        """These entries went ahead, read when the log ended at `end`."""
+    def went(self, window: "Window") -> None:
+        """The window is being sent: remember what goes with it before its turn, forget whose turn is over."""
+        for record in window.passed:
+            self._until.pop(record, None)
         if len(self._until) > MOST_AHEAD:  # memory is bounded; what is forgotten is sent twice, which does no harm
             self._until.clear()
-        for entry in entries:
-            self._until[(entry[TYPE], entry[KEY : KEY + widths[entry[TYPE]]])] = end
+        self._until.update(dict.fromkeys(window.ahead, window.end))
 
 
 def read_window(
@@ -65,18 +68,24 @@ def read_window(
 ) -> Window:
     """Read up to `limit` entries, and with each header or line all that changed in its family up to now (P9).
 
-    What is taken in before its turn is remembered in `ahead`, and passed over when its turn comes.
+    What went before its turn, as `ahead` remembers, is passed over.
     """
     page = reader.log_page(after, limit, interest)
     widths = {types.ids[name]: len(one.key) for name, one in types.types.items()}
     entries = ahead.fresh(page, widths)
+    passed = _records(page.entries, widths) if len(entries) < len(page.entries) else frozenset()
+    going_ahead: frozenset[tuple[int, Row]] = frozenset()
     if page.upto < page.end and entries:
         later = _families(reader, types, entries, page.upto, page.end)
-        ahead.went(later, widths, page.end)
+        going_ahead = _records(later, widths)
         entries = entries + later
     names = types.names
     folded = {names[type_id]: one for type_id, one in fold(entries, widths).items()}
-    return Window(after, page.upto, page.end, folded, len(page.entries))
+    return Window(after, page.upto, page.end, folded, len(page.entries), going_ahead, passed - going_ahead)
+
+
+def _records(entries: Iterable[Entry], widths: Mapping[int, int]) -> frozenset[tuple[int, Row]]:
+    return frozenset((one[TYPE], one[KEY : KEY + widths.get(one[TYPE], 1)]) for one in entries)
 
 
 def _families(reader: Reader, types: TypeSet, entries: list[Entry], upto: Cursor, end: Cursor) -> list[Entry]:

@@ -42,6 +42,7 @@ def fires(capture: Capture, tables: Mapping[str, Table]) -> bool:
 def install(connection: sqlite3.Connection, capture: Capture, tables: Mapping[str, Table]) -> Installed:
     """Bring tables and triggers to what they should be, in the caller's transaction; what is current is not touched."""
     made = _make_tables(connection, capture)
+    uncaptured = () if "msyncd_meta" in made else _uncaptured(connection, capture)
     ids = _number_types(connection, capture)
     captured = [CapturedType(ids[one.name], one, tables[one.table.casefold()]) for one in capture.record_types]
     wanted = capture_statements(capture.site, captured, capture.facts, application_triggers=fires(capture, tables))
@@ -58,7 +59,7 @@ def install(connection: sqlite3.Connection, capture: Capture, tables: Mapping[st
     for name in [row[0] for row in connection.execute("SELECT name FROM msyncd_record_type WHERE captured = 1")]:
         if name not in names:
             connection.execute("UPDATE msyncd_record_type SET captured = 0 WHERE name = ?", (name,))
-    return Installed(ids, (*made, *changed), dropped, lost)
+    return Installed(ids, (*made, *changed), dropped, (*lost, *uncaptured))
 
 
 def renew_words(connection: sqlite3.Connection, facts: Facts, site: int) -> None:
@@ -124,6 +125,12 @@ def _lost(connection: sqlite3.Connection, capture: Capture) -> tuple[str, ...]:
     bear = {str(table).casefold() for kind, _, table in _ours(connection).values() if kind == "trigger"}
     was = {str(name) for (name,) in connection.execute("SELECT name FROM msyncd_record_type WHERE captured = 1")}
     return tuple(one.name for one in capture.record_types if one.name in was and one.table.casefold() not in bear)
+
+
+def _uncaptured(connection: sqlite3.Connection, capture: Capture) -> tuple[str, ...]:
+    """Record types that are captured from now on and were not until now: declared newly, or stopped for a while."""
+    was = {str(name) for (name,) in connection.execute("SELECT name FROM msyncd_record_type WHERE captured = 1")}
+    return tuple(one.name for one in capture.record_types if one.name not in was)
 
 
 def _replace(connection: sqlite3.Connection, wanted: list[Statement]) -> tuple[list[str], tuple[str, ...]]:
