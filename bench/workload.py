@@ -12,8 +12,8 @@ LINE_COLUMNS = (
 )  # fmt: skip
 SCHEMA = """
 CREATE TABLE transact (ID TEXT PRIMARY KEY NOT NULL, store_ID TEXT, name_ID TEXT, status TEXT);
-CREATE TABLE trans_line (ID TEXT PRIMARY KEY NOT NULL, transaction_ID TEXT, item_ID TEXT, item_line_ID TEXT, quantity REAL,
-    pack_size REAL, cost_price REAL, sell_price REAL, batch TEXT, expiry_date TEXT, line_number INTEGER, type TEXT,
+CREATE TABLE trans_line (ID TEXT PRIMARY KEY NOT NULL, transaction_ID TEXT, item_ID TEXT, item_line_ID TEXT,
+    quantity REAL, pack_size REAL, cost_price REAL, sell_price REAL, batch TEXT, expiry_date TEXT, line_number INTEGER, type TEXT,
     note TEXT);
 """
 RECORD_TYPES = """
@@ -65,7 +65,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def write(connection: sqlite3.Connection, count: int, store: str | None) -> None:
-    """The application writes lines, each header (if a store is given) before its own, in transactions of 100 headers."""
+    """The application writes lines, each header (if a store is given) before its own, 100 headers to a commit."""
     insert = f"INSERT INTO trans_line VALUES ({', '.join('?' * len(LINE_COLUMNS))})"
     batch: list[Line] = []
     for line in lines(count):

@@ -1,0 +1,53 @@
+"""What an idle cycle costs: requests, and CPU at both ends together.
+
+python -m bench.idle [CYCLES]
+"""
+
+import resource
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.sites import cpu_seconds, pair
+from bench.workload import connect, write
+
+
+def main() -> None:
+    """The mean of many idle cycles, with 100,000 lines in the tables."""
+    cycles = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    with tempfile.TemporaryDirectory() as name, pair(Path(name)) as sites:
+        write(connect(Path(name) / "satellite.db"), 100_000, "BUM")
+        sites.satellite.cycle()
+        sites.satellite.cycle()
+        requests = Counting(sites.satellite.peer)
+        sites.satellite.peer = requests
+        before, primary_before = _own(), cpu_seconds(sites.primary_pid)
+        for _ in range(cycles):
+            sites.satellite.cycle()
+        own, primary = _own() - before, cpu_seconds(sites.primary_pid) - primary_before
+        print(
+            f"{requests.count / cycles:.2f} requests a cycle; {1000 * (own + primary) / cycles:.2f} ms of CPU"
+            f" ({1000 * own / cycles:.2f} at the satellite, {1000 * primary / cycles:.2f} at the primary),"
+            f" mean of {cycles}"
+        )
+
+
+class Counting:
+    """Counts what is asked of a peer."""
+
+    def __init__(self, peer: object) -> None:
+        self._peer = peer
+        self.count = 0
+
+    def __getattr__(self, name: str) -> object:
+        self.count += 1
+        return getattr(self._peer, name)
+
+
+def _own() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""A primary as a real daemon process and a satellite in this one, for measurements over loopback HTTP."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.workload import RECORD_TYPES, SCHEMA, connect
+from msyncd.daemon.assemble import assemble, primary_client
+from msyncd.flow.satellite import Satellite
+from msyncd.settings import load
+
+PRIMARY = """
+this_site: {{sync_id: 1, name: Central, database: "sqlite:///primary.db", active_stores: [CMS], copies_of: all,
+            user_name: sync, password: only-for-measuring}}
+state_directory: primary-state
+listen: {{port: {port}}}
+sync_with: [{{sync_id: 2, name: Bumban, active_stores: [BUM]}}]
+record_types: [types.yaml]
+log: {{level: warning}}
+"""
+SATELLITE = """
+this_site: {{sync_id: 2, name: Bumban, database: "sqlite:///satellite.db", active_stores: [BUM], user_name: sync,
+            password: only-for-measuring}}
+state_directory: satellite-state
+sync_with: [{{sync_id: 1, name: Central, url: "http://127.0.0.1:{port}"}}]
+record_types: [types.yaml]
+sync: {{live: false}}
+log: {{level: warning}}
+"""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A running primary, by its process, and a satellite that has said hello."""
+
+    folder: Path
+    satellite: Satellite
+    primary_pid: int
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def wait_for(port: int, seconds: float = 20) -> None:
+    """Until somebody listens. Raises TimeoutError."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5):
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"nobody listens on port {port}")
+
+
+@contextlib.contextmanager
+def process(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A Python process that ends with the block."""
+    one = subprocess.Popen([sys.executable, *arguments])
+    try:
+        yield one
+    finally:
+        one.terminate()
+        one.wait(30)
+
+
+@contextlib.contextmanager
+def pair(folder: Path) -> Iterator[Pair]:
+    """A primary daemon and a satellite on empty SQLite databases."""
+    port = free_port()
+    (folder / "types.yaml").write_text(RECORD_TYPES)
+    (folder / "primary.yaml").write_text(PRIMARY.format(port=port))
+    (folder / "satellite.yaml").write_text(SATELLITE.format(port=port))
+    for name in ("primary", "satellite"):
+        connection = connect(folder / f"{name}.db")
+        connection.executescript(SCHEMA)
+        connection.close()
+    with process("-m", "msyncd", "run", "-c", str(folder / "primary.yaml")) as primary:
+        wait_for(port)
+        site = assemble(load(folder / "satellite.yaml").settings)
+        satellite = Satellite(site.here, primary_client(site.here.settings))
+        satellite.cycle()
+        yield Pair(folder, satellite, primary.pid)
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has used so far, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def peak_megabytes(pid: int | str = "self") -> float:
+    """The most memory that a process has had resident."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) / 1024
+    return 0.0
