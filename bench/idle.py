@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench.sites import cpu_seconds, pair
 from bench.workload import connect, write
+from msyncd.flow.conversation import Hello, Peer, Pull, PullReply, Push, PushReply, Waiting, WaitReply, Welcome
 
 
 def main() -> None:
@@ -33,15 +34,31 @@ def main() -> None:
 
 
 class Counting:
-    """Counts what is asked of a peer."""
+    """A peer that counts what it is asked."""
 
-    def __init__(self, peer: object) -> None:
+    def __init__(self, peer: Peer) -> None:
         self._peer = peer
         self.count = 0
 
-    def __getattr__(self, name: str) -> object:
+    def hello(self, hello: Hello) -> Welcome:
+        """Counted."""
         self.count += 1
-        return getattr(self._peer, name)
+        return self._peer.hello(hello)
+
+    def push(self, push: Push) -> PushReply:
+        """Counted."""
+        self.count += 1
+        return self._peer.push(push)
+
+    def pull(self, pull: Pull) -> PullReply:
+        """Counted."""
+        self.count += 1
+        return self._peer.pull(pull)
+
+    def wait(self, waiting: Waiting) -> WaitReply:
+        """Counted."""
+        self.count += 1
+        return self._peer.wait(waiting)
 
 
 def _own() -> float:

@@ -46,11 +46,9 @@ def main() -> None:
     for number in range(1, rounds + 1):
         of_floor, of_msyncd, sender, primary = once(lines)
         results.append((of_floor, of_msyncd, sender, primary))
-        print(
-            f"{number}: floor {of_floor:9,.0f} rows/s, msyncd {of_msyncd:9,.0f} rows/s,"
-            f" ratio {of_msyncd / of_floor:.2f}; peak memory {sender:.0f} MB at the sender, {primary:.0f} MB at the primary",
-            flush=True,
-        )
+        peaks = f"peak memory {sender:.0f} MB at the sender, {primary:.0f} MB at the primary"
+        rates = f"floor {of_floor:9,.0f} rows/s, msyncd {of_msyncd:9,.0f} rows/s, ratio {of_msyncd / of_floor:.2f}"
+        print(f"{number}: {rates}; {peaks}", flush=True)
     ratio = statistics.median(ours / theirs for theirs, ours, _, _ in results)
     print(f"{lines:,} lines, median of {rounds}: {ratio:.2f} of the floor")
 

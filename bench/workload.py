@@ -13,8 +13,8 @@ LINE_COLUMNS = (
 SCHEMA = """
 CREATE TABLE transact (ID TEXT PRIMARY KEY NOT NULL, store_ID TEXT, name_ID TEXT, status TEXT);
 CREATE TABLE trans_line (ID TEXT PRIMARY KEY NOT NULL, transaction_ID TEXT, item_ID TEXT, item_line_ID TEXT,
-    quantity REAL, pack_size REAL, cost_price REAL, sell_price REAL, batch TEXT, expiry_date TEXT, line_number INTEGER, type TEXT,
-    note TEXT);
+    quantity REAL, pack_size REAL, cost_price REAL, sell_price REAL, batch TEXT, expiry_date TEXT, line_number INTEGER,
+    type TEXT, note TEXT);
 """
 RECORD_TYPES = """
 record_types:
