@@ -111,8 +111,8 @@ class FragileDatabase(SQLiteDatabase):
 class Line:
     """The line between a satellite and its primary. Messages cross as bytes; faults are injected by the test.
 
-    `cut` True: nothing goes through. `messages` holds (kind, message, reply) of everything that was answered. `on_reply`
-    is called while a reply is on its way: what else happens meanwhile.
+    `cut` True: nothing goes through. `messages` holds (kind, message, reply) of everything that was answered.
+    `on_reply` is called while a reply is on its way: what else happens meanwhile.
     """
 
     def __init__(self, site: int, answers: Callable[[], Answers], restart_primary: Callable[[], None]) -> None:
@@ -374,7 +374,7 @@ class OneSite:
         self._sites.primary.restart()
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.folder / "site.db", isolation_level=None)
+        connection = sqlite3.connect(self.folder / "site.db", isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA foreign_keys=ON")
         return connection
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from msyncd.databases.interface import ONLY_SITE, ORIGIN, PARENT, ROUTE, STORE, Reader
+from msyncd.databases.interface import ONLY_SITE, ORIGIN, PARENT, ROUTE, STORE, Reader, RowRejected
 from msyncd.flow.fold import Audiences, Folded, Known
 from msyncd.flow.here import Here
 from msyncd.flow.ledger.cleared import restored
@@ -32,19 +32,47 @@ def draft(reader: Reader, here: Here, peer: Site, record_type: RecordType, folde
         # what came from that very site, and from nobody else, is there already (P12)
         mine = peer.sync_id
         records = {key: one for key, one in records.items() if one[ORIGIN] != mine or one[ONLY_SITE] is not None}
-    rows = reader.rows(record_type, records.keys())
+    rows, unreadable = _rows(reader, record_type, records)
+    if unreadable:
+        records = {key: one for key, one in records.items() if key not in unreadable}
     if here.is_primary and len(rows) < len(records):
         rows |= spooled(reader, record_type, [key for key in records if key not in rows])
     rows = restored(reader, record_type, rows)
     gone = [key for key in records if key not in rows] if len(rows) < len(records) else []
     if not here.is_primary and not here.plugins.implemented("filter"):
-        return _as_captured(reader, here, record_type, records, rows, gone)
+        return _as_captured(reader, here, record_type, records, rows, gone, unreadable)
     stores, routes = _places(reader, here, record_type, records, rows)
     writes = _changes(record_type, list(rows), list(rows.values()), stores, routes, records, folded.before)
     deletes = _changes(record_type, gone, [None] * len(gone), stores, routes, records, folded.before)
     if not here.is_primary:
-        return Draft(record_type, writes, deletes, [], [])
-    return _routed(reader, here, peer, records, folded.before, writes, deletes)
+        return Draft(record_type, writes, deletes, [], _failed(record_type, unreadable))
+    routed = _routed(reader, here, peer, records, folded.before, writes, deletes)
+    routed.failed += _failed(record_type, unreadable)
+    return routed
+
+
+def _rows(
+    reader: Reader, record_type: RecordType, keys: Mapping[Row, Known]
+) -> tuple[dict[Row, Row], dict[Row, RowRejected]]:
+    """The rows that stand, and why others cannot be read: one of them must not stop its site (P13)."""
+    try:
+        return reader.rows(record_type, keys.keys()), {}
+    except RowRejected:
+        rows: dict[Row, Row] = {}
+        unreadable: dict[Row, RowRejected] = {}
+        for key in keys:
+            try:
+                rows |= reader.rows(record_type, [key])
+            except RowRejected as error:
+                unreadable[key] = error
+        return rows, unreadable
+
+
+def _failed(record_type: RecordType, unreadable: Mapping[Row, RowRejected]) -> list[tuple[Changes, Failed]]:
+    return [
+        (Changes(record_type, [key], [None], operations=["write"]), Failed("database", "read", str(error), "", (0,)))
+        for key, error in unreadable.items()
+    ]
 
 
 def _as_captured(
@@ -54,13 +82,14 @@ def _as_captured(
     records: Mapping[Row, Known],
     rows: Mapping[Row, Row],
     gone: Sequence[Row],
+    unreadable: Mapping[Row, RowRejected],
 ) -> Draft:
     """The hot path of a push that nobody filters: the stores are as they were captured, the primary finds them anew."""
-    stores = [known[STORE] if (known := records.get(key)) is not None else None for key in rows]
+    stores = [records[key][STORE] if key in records else None for key in rows]
     writes = Changes(record_type, list(rows), list(rows.values()), stores=stores)
     gone_stores, routes = _places(reader, here, record_type, {key: records[key] for key in gone}, {})
     deletes = _changes(record_type, gone, [None] * len(gone), gone_stores, routes, records, {})
-    return Draft(record_type, writes, deletes, [], [])
+    return Draft(record_type, writes, deletes, [], _failed(record_type, unreadable))
 
 
 def _places(

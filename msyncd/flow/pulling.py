@@ -44,7 +44,7 @@ def pull_all(satellite: "Satellite", progress: "Progress") -> int:
         try:
             got, told = _take(satellite, pulled, reply, told_of=bool(request.standing))
         except NeedsMoreError as error:
-            include = list(error.records)
+            include += error.records
             satellite.rounds += 1
             if satellite.rounds > 20:
                 raise

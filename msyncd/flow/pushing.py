@@ -32,6 +32,7 @@ class _Sent:
     batch: Batch
     started: float
     reply: "Future[PushReply]"
+    included: list[Record]
 
 
 def push_all(satellite: "Satellite", progress: "Progress") -> tuple[int, int]:
@@ -52,7 +53,10 @@ def push_all(satellite: "Satellite", progress: "Progress") -> tuple[int, int]:
                 reply = under_way.reply.result()
                 if not reply.applied:
                     # what was prepared behind it is dropped, and read again from where the primary stands
-                    cursor, include, under_way = _again(satellite, under_way, reply), _keys(reply), None
+                    again = _again(satellite, under_way, reply)
+                    # what the batch was to take in before it still takes in, if it is the same batch
+                    kept = under_way.included if reply.needs else []
+                    cursor, include, under_way = again, [*kept, *_keys(reply)], None
                     ahead = Ahead()
                     continue
                 pace, got, refusals = _confirm(satellite, under_way, reply, pace)
@@ -61,9 +65,9 @@ def push_all(satellite: "Satellite", progress: "Progress") -> tuple[int, int]:
                 under_way = None
             if prepared is None:
                 return sent, refused
-            include = []
             out, batch = prepared
-            under_way = _Sent(out, batch, perf_counter(), line.submit(_send, satellite, batch))
+            under_way = _Sent(out, batch, perf_counter(), line.submit(_send, satellite, batch), include)
+            include = []
             cursor = out.upto
 
 
