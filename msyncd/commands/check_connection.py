@@ -7,7 +7,7 @@ import click
 
 from msyncd.commands.group import Command
 from msyncd.commands.options import json_option
-from msyncd.commands.output import print_json
+from msyncd.commands.output import coloured, print_json
 from msyncd.commands.primary import peer_of, target_of
 from msyncd.commands.site import look_here, settings_here
 
@@ -43,7 +43,7 @@ def check_connection(as_json: bool) -> int:
 
 
 def _show(step: "Step") -> None:
-    state = click.style("ok    ", fg="green") if step.ok else click.style("failed", fg="red")
+    state = coloured("ok" if step.ok else "failed", width=6)
     click.echo(f"{state}  {step.name:<8}  {step.detail}")
     if step.hint:
         click.echo(f"{'':18}→ {step.hint}")

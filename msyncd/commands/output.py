@@ -1,6 +1,7 @@
 """What commands print: a table for people, plain lines where no terminal is, JSON for programs."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -59,6 +60,13 @@ def _print_rich(headings: Sequence[str], rows: list[list[str]], numbers: Sequenc
     for row in rows:
         table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in row))
     Console().print(table)
+
+
+def coloured(word: str, *, width: int = 0) -> str:
+    """A state in its colour, where the terminal shows any."""
+    text = word.ljust(width)
+    plain = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
+    return text if plain else click.style(text, fg=COLOURS.get(word))
 
 
 def note(text: str) -> None:

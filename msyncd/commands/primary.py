@@ -6,7 +6,6 @@ from msyncd.errors import WrongUsage
 
 if TYPE_CHECKING:
     from msyncd.settings.values import PeerSite, Settings
-    from msyncd.wire.client import PrimaryClient
     from msyncd.wire.connection_check import Target
 
 
@@ -22,24 +21,8 @@ def peer_of(settings: "Settings", doing: str) -> "PeerSite":
     return settings.sync_with[0]
 
 
-def client_of(settings: "Settings", peer: "PeerSite") -> "PrimaryClient":
-    """The client that calls the primary. The password is read at each hello."""
-    from msyncd.settings.secrets import read_secret
-    from msyncd.wire.client import PrimaryClient
-
-    secret = peer.password or settings.this_site.password
-    return PrimaryClient(
-        peer.url or "",
-        peer.user_name or settings.this_site.user_name,
-        lambda: read_secret(secret),
-        ca_certificate=peer.ca_certificate,
-        proxy=peer.proxy,
-        allow_plain_http=settings.allow_plain_http,
-    )
-
-
 def target_of(settings: "Settings", peer: "PeerSite") -> "Target":
-    """The same for check-connection."""
+    """Where and how to call the primary, for check-connection. The password is read when it is needed."""
     from msyncd.settings.secrets import read_secret
     from msyncd.wire.connection_check import Target
 

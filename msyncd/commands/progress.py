@@ -4,12 +4,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Protocol
 
 from msyncd.commands.output import count, note
 
-Progress = Callable[[str, int, int | None], None]
-"""Called with "push" or "pull", how many records went so far, how many are left if that is known."""
+
+class Progress(Protocol):
+    """Called with "push" or "pull", how many records went so far, how many are left if that is known."""
+
+    def __call__(self, direction: str, done: int, left: int | None) -> None: ...
+
 
 WORDS: Final = {"push": "sent", "pull": "received"}
 _EVERY_SECONDS: Final = 5.0
@@ -19,12 +23,16 @@ _EVERY_SECONDS: Final = 5.0
 def progress(*, quiet: bool = False) -> Iterator[Progress]:
     """Shows what it is called with, until the block ends."""
     if quiet:
-        yield lambda _direction, _done, _left: None
+        yield _nothing
     elif sys.stderr.isatty():
         with _bars() as show:
             yield show
     else:
         yield _Lines()
+
+
+def _nothing(direction: str, done: int, left: int | None) -> None:
+    """Nobody looks."""
 
 
 class _Lines:

@@ -1,42 +1,54 @@
 """Reading how this site stands, with or without a running daemon."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msyncd.commands.running import state_directory_of, status_of_daemon
+from msyncd.commands.running import is_running
 from msyncd.commands.site import plugins_of
-from msyncd.errors import ConfigurationInvalid
+from msyncd.errors import ConfigurationInvalid, Problem
 
 if TYPE_CHECKING:
     from msyncd.flow.looking import Look
-    from msyncd.flow.status import Status
+    from msyncd.flow.status import Heard, Status
 
 
-def status_here(config: Path) -> dict[str, Any]:
-    """The status as `--json` has it. A running daemon is asked, since it knows what is in force and how its calls went.
-
-    Raises ConfigurationInvalid if the files have errors and no daemon runs with what was in force before.
-    """
+def status_here(config: Path) -> "Status":
+    """How this site stands. Raises ConfigurationInvalid, DatabaseUnavailable."""
+    from msyncd.flow.looking import look
     from msyncd.settings.loading import attempt
 
     made = attempt(config, os.environ)
-    directory = made.loaded.settings.state_directory if made.loaded else state_directory_of(config)
-    told = status_of_daemon(directory)
-    if told is not None:
-        return told
     if made.loaded is None:
         raise ConfigurationInvalid(made.problems)
-    from msyncd.flow.looking import look
-    from msyncd.flow.status import as_document, read_status
-
     plugins, problems = plugins_of(made.loaded.settings)
     found = look(made.loaded.settings, plugins)
-    return as_document(read_status(found, problems=(*made.problems, *problems, *found.problems)))
+    return status_of(found, (*made.problems, *problems, *found.problems))
 
 
-def status_of(found: "Look") -> "Status":
-    """How a site stands that was looked at already, by its ledger alone."""
+def status_of(found: "Look", problems: tuple[Problem, ...] = ()) -> "Status":
+    """How a site stands that was looked at: by its ledger, and by what its daemon wrote of the last cycle."""
+    from msyncd.daemon.report import read_report
     from msyncd.flow.status import read_status
 
-    return read_status(found)
+    directory = found.here.settings.state_directory
+    running = is_running(directory)
+    heard = heard_in(read_report(directory) or {}, running=running)
+    return read_status(found, running=running, problems=problems, heard=heard)
+
+
+def heard_in(report: Mapping[str, Any], *, running: bool) -> "dict[int, Heard]":
+    """What the daemon wrote of each peer. What went wrong counts while it runs: else it may be long over."""
+    from msyncd.flow.status import Heard
+
+    heard = {}
+    for number, peer in report.get("peers", {}).items():
+        words = peer.get("last_error") or "; ".join(peer.get("problems") or ())
+        heard[int(number)] = Heard(
+            peer.get("last_success"),
+            words or None if running else None,
+            refused=bool(peer.get("refused")) and running,
+            to_receive=peer.get("left_to_receive"),
+        )
+    return heard

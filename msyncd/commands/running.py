@@ -6,40 +6,49 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from msyncd.commands.progress import Progress
+from msyncd.errors import MsyncdError, TryLater, WrongUsage
+
 _STATE: Final = re.compile(r"^state_directory:[ \t]*['\"]?([^'\"#\n]+)", re.MULTILINE)
-_FIGURES: Final = ("calls", "seconds", "failures", "last_failure")
 
 
-def ask_daemon(state_directory: Path, question: str, **more: Any) -> Mapping[str, Any] | None:
-    """The answer of the daemon that keeps its state there; None if none runs. Raises what the daemon raised."""
-    try:
-        from msyncd.daemon.control import ask
-    except ModuleNotFoundError:  # an installation without the daemon
-        return None
-    answer: Mapping[str, Any] | None = ask(state_directory, question, **more)
-    return answer
+class ToldInvalid(MsyncdError):
+    """The daemon says that its configuration is invalid."""
+
+    exit_status = 78
+
+
+_ERRORS: Final[Mapping[int, type[MsyncdError]]] = {2: WrongUsage, 75: TryLater, 78: ToldInvalid}
 
 
 def is_running(state_directory: Path) -> bool:
-    """Whether a daemon answers."""
-    return ask_daemon(state_directory, "ping") is not None
+    """Whether a daemon keeps its state there, even if it is too busy to answer."""
+    from msyncd.daemon.single import daemon_runs
+
+    return daemon_runs(state_directory)
 
 
-def status_of_daemon(state_directory: Path) -> dict[str, Any] | None:
-    """The whole status as the running daemon has it; None if none runs."""
-    told = ask_daemon(state_directory, "status")
-    return None if told is None else dict(told)
+def ask_sync(state_directory: Path, trust: Mapping[str, str], show: Progress) -> Mapping[str, Any] | None:
+    """One cycle by the running daemon: how much was sent, received, refused. None if none runs. Raises its errors."""
+    from msyncd.daemon.control import ask
+
+    lines = ask(state_directory, {"do": "sync", "trust": dict(trust)})
+    if lines is None:
+        return None
+    for line in lines:
+        if "progress" in line:
+            show(**line["progress"])
+        elif "error" in line:
+            raise _error(line["error"])
+        elif "result" in line:
+            result: Mapping[str, Any] = line["result"]
+            return result
+    raise TryLater("the daemon ended before it had finished", hint="run `msyncd sync` again")
 
 
-def ask_sync(state_directory: Path, trust: Mapping[str, str]) -> Mapping[str, Any] | None:
-    """One cycle by the running daemon: how much was sent, received, refused. None if none runs."""
-    return ask_daemon(state_directory, "sync", trust=dict(trust))
-
-
-def plugin_figures(state_directory: Path) -> dict[str, dict[str, Any]]:
-    """Calls, seconds and failures by plugin, of the running daemon; nothing if none runs."""
-    told = ask_daemon(state_directory, "plugins") or {}
-    return {one["name"]: {name: one[name] for name in _FIGURES} for one in told.get("plugins", ())}
+def _error(told: Mapping[str, Any]) -> MsyncdError:
+    kind = _ERRORS.get(told["exit_status"], MsyncdError)
+    return kind(told["what"], hint=told["hint"])
 
 
 def state_directory_of(config: Path) -> Path:
@@ -50,3 +59,20 @@ def state_directory_of(config: Path) -> Path:
         found = None
     written = found[1].strip() if found else os.environ.get("STATE_DIRECTORY", "").split(os.pathsep)[0] or ".msyncd"
     return Path(os.path.normpath(Path.cwd() / config.parent / written))
+
+
+def status_of_daemon(state_directory: Path) -> dict[str, Any] | None:
+    """The status as the running daemon tells it; None if none runs, or if it is too busy to answer."""
+    from msyncd.daemon.control import ask
+
+    for line in ask(state_directory, {"do": "status"}) or ():
+        if "result" in line:
+            told: dict[str, Any] = line["result"]
+            return told
+    return None
+
+
+def plugin_figures(state_directory: Path) -> dict[str, dict[str, Any]]:
+    """Calls, seconds and failures by plugin, of the running daemon; nothing if none runs."""
+    told = status_of_daemon(state_directory) or {}
+    return {one["name"]: one for one in told.get("plugins", ())}

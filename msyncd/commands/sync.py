@@ -8,14 +8,14 @@ import click
 from msyncd.commands.group import Command
 from msyncd.commands.options import json_option
 from msyncd.commands.output import count, note, print_json
-from msyncd.commands.primary import client_of, peer_of
-from msyncd.commands.progress import progress
+from msyncd.commands.primary import peer_of
+from msyncd.commands.progress import Progress, progress
 from msyncd.commands.running import ask_sync
 from msyncd.commands.site import look_here, note_problems, open_here, settings_here
 from msyncd.errors import WrongUsage
 
 if TYPE_CHECKING:
-    from msyncd.settings.values import PeerSite, Settings
+    from msyncd.settings.values import Settings
 
 EVERY = "*"
 SIDES = ("primary", "site")
@@ -54,9 +54,10 @@ def sync(trusted: tuple[str, ...], as_json: bool) -> int:
     if settings.stands_alone:
         note("this site stands alone: there is nothing to sync with")
         return 0
-    peer = peer_of(settings, "sync")
+    peer_of(settings, "sync")
     trust = _trust(settings, trusted)
-    done = _by_daemon(settings, trust) or _by_itself(settings, peer, trust, quiet=as_json)
+    with progress(quiet=as_json) as show:
+        done = _by_daemon(settings, trust, show) or _by_itself(settings, trust, show)
     left = _left(settings)
     if as_json:
         print_json(
@@ -93,26 +94,29 @@ def _trust(settings: "Settings", trusted: tuple[str, ...]) -> dict[str, str]:
     return trust
 
 
-def _by_daemon(settings: "Settings", trust: dict[str, str]) -> Done | None:
+def _by_daemon(settings: "Settings", trust: dict[str, str], show: Progress) -> Done | None:
     """Ask a running daemon; None if there is none."""
-    told = ask_sync(settings.state_directory, trust)
+    told = ask_sync(settings.state_directory, trust, show)
     return None if told is None else Done(told["sent"], told["received"], told["refused"], by_daemon=True)
 
 
-def _by_itself(settings: "Settings", peer: "PeerSite", trust: dict[str, str], *, quiet: bool) -> Done:
+def _by_itself(settings: "Settings", trust: dict[str, str], show: Progress) -> Done:
+    """Install what is needed and run a cycle. Raises AlreadyRuns if a daemon, or another sync, is at it."""
+    from msyncd.daemon.assemble import primary_client
+    from msyncd.daemon.single import only_one
     from msyncd.flow.satellite import Satellite
 
-    opened = open_here(settings)
-    note_problems(opened.problems)
-    client = client_of(settings, peer)
-    try:
-        satellite = Satellite(opened.here, client, trust=trust)
-        with progress(quiet=quiet) as show:
+    with only_one(settings.state_directory):
+        opened = open_here(settings)
+        note_problems(opened.problems)
+        client = primary_client(settings)
+        try:
+            satellite = Satellite(opened.here, client, trust=trust)
             summary = satellite.cycle(show)
-        for problem in satellite.link.problems if satellite.link else ():
-            note(f"the primary says: {problem}")
-    finally:
-        client.close()
+        finally:
+            client.close()
+    for problem in satellite.link.problems if satellite.link else ():
+        note(f"the primary says: {problem}")
     return Done(summary.sent, summary.received, summary.refused, by_daemon=False)
 
 

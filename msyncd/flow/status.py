@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,12 +26,12 @@ SILENT = timedelta(days=3)
 
 @dataclass(frozen=True)
 class Heard:
-    """What only a running daemon knows of a peer. `problem` holds the words in which it was `refused`."""
+    """What only the daemon knows of a peer: how its last cycle went. `problem` holds the words if it was `refused`."""
 
     last_success: str | None = None
     problem: str | None = None
     refused: bool = False
-    paused: bool = False
+    to_receive: int | None = None
 
 
 @dataclass(frozen=True)
@@ -144,11 +144,6 @@ def read_status(
         )
 
 
-def as_document(status: Status) -> dict[str, Any]:
-    """The status as `--json` has it."""
-    return asdict(status)
-
-
 def configuration(here: Here, problems: tuple[Problem, ...]) -> ConfigurationStatus:
     """The configuration in force, without secrets."""
     settings = here.settings
@@ -181,23 +176,30 @@ def peers(
 def _peer(
     reader: Reader, here: Here, known: Known, heard: Heard, *, name: str, installed: bool, now: datetime
 ) -> PeerStatus:
-    last = max(filter(None, (known.last_success, heard.last_success)), default=None)
     to_send = _to_send(reader, here, known) if installed else None
+    last = _last_success(known, heard, to_send)
     # the primary keeps what each satellite sent; a satellite what its primary sent, and its own that was refused
     site = known.sync_id if here.is_primary else None
+    to_receive = heard.to_receive if known.to_receive is None else known.to_receive
     return PeerStatus(
         known.sync_id,
         name,
-        peer_state(last, now, refused=heard.refused, paused=heard.paused or _pauses(here)),
+        peer_state(last, now, refused=heard.refused, paused=_pauses(here)),
         last,
         to_send,
-        None if here.is_primary else known.to_receive,
+        None if here.is_primary else to_receive,
         oldest(reader, known.confirmed) if to_send else None,
         aside.count_waiting(reader, site) if installed else 0,
         aside.count_quarantined(reader, site) if installed else 0,
         known.batch_size or here.settings.sync.request_size,
         heard.problem or known.problem,
     )
+
+
+def _last_success(known: Known, heard: Heard, to_send: int | None) -> str | None:
+    """An idle cycle writes nothing at either end: where nothing is left to send, a hello alone tells of one."""
+    idle = known.last_contact if known.last_success is not None and to_send == 0 else None
+    return max(filter(None, (known.last_success, heard.last_success, idle)), default=None)
 
 
 def peer_state(last_success: str | None, now: datetime, *, refused: bool = False, paused: bool = False) -> str:

@@ -14,7 +14,6 @@ from msyncd.commands.group import Command, Group
 from tests.commands.support import ROOT, Country, invoke, run
 
 LISTED = {name: one for section in SECTIONS.values() for name, one in section.items()}
-THERE = [name for name in LISTED if name != "demo"]
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -31,7 +30,7 @@ def test_help_imports_nothing_heavy() -> None:
             assert f"\n  {name} " in done.stdout
 
 
-@pytest.mark.parametrize("name", THERE)
+@pytest.mark.parametrize("name", LISTED)
 def test_a_command_is_listed_with_its_own_words_and_has_an_example(name: str) -> None:
     command = LISTED[name].load()
     assert isinstance(command, Command | Group)
@@ -43,7 +42,7 @@ def test_a_command_is_listed_with_its_own_words_and_has_an_example(name: str) ->
     assert f"\n  {command.examples[0]}\n" in shown
 
 
-@pytest.mark.parametrize("name", THERE)
+@pytest.mark.parametrize("name", LISTED)
 def test_every_example_is_understood(name: str) -> None:
     command = LISTED[name].load()
     inner = list(command.commands.values()) if isinstance(command, click.Group) else []
