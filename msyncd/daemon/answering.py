@@ -1,0 +1,76 @@
+"""What the daemon answers on its control socket."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from msyncd import __version__
+from msyncd.daemon.keeping import Keeping
+from msyncd.daemon.report import Report
+from msyncd.errors import TryLater, WrongUsage
+from msyncd.flow.looking import Look
+from msyncd.flow.status import Heard, read_status
+
+
+class Answering:
+    """One method for each request; every answer is made of lines (see control.py)."""
+
+    def __init__(self, keeping: Keeping, report: Report) -> None:
+        self._keeping, self._report = keeping, report
+
+    def __call__(self, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """The lines that answer a request."""
+        do = request.get("do")
+        if do == "ping":
+            yield {"result": {"pid": os.getpid(), "version": __version__}}
+        elif do == "report":
+            yield {"result": self._report.document()}
+        elif do == "status":
+            yield {"result": self._status()}
+        elif do == "plugins":
+            yield {"result": self._plugins()}
+        elif do == "sync":
+            yield from self._sync(request.get("trust") or {})
+        else:
+            raise WrongUsage(f"the daemon does not know how to do {do!r}")
+
+    def _sync(self, trust: object) -> Iterator[dict[str, Any]]:
+        if not isinstance(trust, dict) or not all(side in {"primary", "site"} for side in trust.values()):
+            raise WrongUsage("trust is a mapping of record types to `primary` or `site`")
+        life = self._keeping.life
+        if life is None:
+            raise self._not_yet()
+        yield from life.sync(trust)
+
+    def _not_yet(self) -> TryLater:
+        if self._keeping.in_force.stands_alone:
+            return TryLater("this site stands alone: there is nothing to sync with")
+        problem = self._report.document().get("problem")
+        return TryLater(f"the daemon has not begun yet: {problem or 'it is starting'}")
+
+    def _status(self) -> dict[str, Any]:
+        """As `msyncd status --json` has it, with what only the running daemon knows."""
+        life = self._keeping.life
+        if life is None:
+            raise self._not_yet()
+        here = life.site.here
+        heard = {
+            int(number): Heard(
+                one.get("last_success"), one.get("last_error"), bool(one.get("refused")), one.get("left_to_receive")
+            )
+            for number, one in self._report.document()["peers"].items()
+        }
+        failures = {one.name: one.failures for one in here.plugins.report()}
+        found = Look(here, life.site.problems, installed=True)
+        problems = self._keeping.problems
+        return asdict(read_status(found, running=True, problems=problems, heard=heard, failures=failures))
+
+    def _plugins(self) -> dict[str, Any]:
+        life = self._keeping.life
+        if life is None:
+            raise self._not_yet()
+        return {
+            one.name: {"calls": one.calls, "seconds": one.seconds, "failures": one.failures, "last": one.last_failure}
+            for one in life.site.here.plugins.report()
+        }

@@ -1,0 +1,47 @@
+"""What is done now and then: trimming the change log, and retrying what waits."""
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from msyncd.daemon.loop import Loop
+from msyncd.daemon.site import Site
+from msyncd.flow.here import Here
+from msyncd.flow.retry import retry_waiting
+from msyncd.flow.trimming import trim
+
+TRIM_SECONDS = 60.0
+RETRY_SECONDS = 60.0
+
+
+def chore(
+    name: str,
+    site: Site,
+    every: float,
+    work: Callable[[Here], int],
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> Loop:
+    """A loop that does one thing at the boundary, every so many seconds."""
+    log = structlog.get_logger("msyncd.daemon")
+
+    def step() -> float:
+        with site.boundary.shared():
+            done = work(site.here)
+        if done:
+            log.debug("done", loop=name, number=done)
+            site.wake()
+        return every
+
+    return Loop(name, step, clock=clock)
+
+
+def trimming(site: Site) -> Loop:
+    """Forgets what nobody needs any more (P6)."""
+    return chore("trimming", site, TRIM_SECONDS, trim)
+
+
+def retrying(site: Site) -> Loop:
+    """Tries what waits once more (P17)."""
+    return chore("waiting", site, RETRY_SECONDS, retry_waiting)

@@ -1,0 +1,137 @@
+"""The daemon as a whole: signals in, signs of life out, and everything else in loops of their own."""
+
+import os
+import select
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from types import FrameType
+from typing import Final
+
+import structlog
+
+from msyncd import __version__
+from msyncd.daemon.answering import Answering
+from msyncd.daemon.control import ControlServer
+from msyncd.daemon.keeping import Keeping
+from msyncd.daemon.notify import Notifier
+from msyncd.daemon.report import Report
+from msyncd.daemon.words import in_one_line
+from msyncd.flow.here import Clock, utc_now
+from msyncd.plugins import Plugins
+from msyncd.settings.reload import Reloader
+from msyncd.settings.watch import Watcher
+
+TICK_SECONDS: Final = 0.25
+END_SECONDS: Final = 60.0
+_ENDING: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+class Daemon:
+    """Runs until it is told to stop. One for each state directory, which the caller has made sure of."""
+
+    def __init__(
+        self,
+        reloader: Reloader,
+        plugins: Plugins | None,
+        *,
+        stop: threading.Event | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._reloader = reloader
+        self._stop = stop or threading.Event()
+        self._signals, self._signalled = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._log = structlog.get_logger("msyncd.daemon")
+        self._notifier = Notifier()
+        self.report = Report(reloader.current.state_directory)
+        self.keeping = Keeping(reloader, plugins, self.report, self._notifier, clock=clock)
+        self._control = ControlServer(reloader.current.state_directory, Answering(self.keeping, self.report))
+        self._watcher = Watcher(reloader.files, self.keeping.look)
+        self._next_watchdog = 0.0
+        self._hung: set[str] = set()
+
+    def run(self) -> None:
+        """Returns when SIGTERM or SIGINT came, or `stop` was set, and the batch in hand is finished."""
+        started = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        self.report.put(version=__version__, started=started, stopped=None, pid=os.getpid())
+        with self._handling_signals():
+            self._log.info("msyncd starts", version=__version__, configuration=str(self._reloader.current.file))
+            self._control.start()
+            self._watcher.start()
+            self.keeping.look()  # what was edited since it was read is seen now
+            self.keeping.loop.start()
+            try:
+                while not self._stop.is_set():
+                    self._listen()
+                    self._tick()
+            finally:
+                self._end()
+        os.close(self._signals)
+        os.close(self._signalled)
+
+    def _listen(self) -> None:
+        """Wait for a signal, for no longer than a tick."""
+        ready, _, _ = select.select([self._signals], [], [], TICK_SECONDS)
+        for number in os.read(self._signals, 64) if ready else b"":
+            if number in _ENDING:
+                self._log.info("asked to stop", signal=signal.Signals(number).name)
+                self._stop.set()
+            else:
+                self.keeping.look()
+
+    def _tick(self) -> None:
+        self._write_report()
+        self._notifier.status(in_one_line(self.report.document()))
+        life = self.keeping.life
+        loops = [self.keeping.loop, *(life.loops if life is not None else ())]
+        hung = {loop.name for loop in loops if not loop.alive and not loop.stopping}
+        for name in hung - self._hung:
+            self._log.error("a loop gives no sign of life", loop=name)
+        self._hung = hung
+        due = self._notifier.watchdog_seconds
+        if due is not None and not hung and time.monotonic() >= self._next_watchdog:
+            self._next_watchdog = time.monotonic() + due
+            self._notifier.watchdog()
+
+    def _write_report(self, *, now: bool = False) -> None:
+        try:
+            self.report.write(now=now)
+        except OSError as error:
+            if "report" not in self._hung:
+                self._log.warning("the report cannot be written", file=str(self.report.path), reason=str(error))
+
+    def _end(self) -> None:
+        self._notifier.stopping()
+        self._control.stop()
+        self._watcher.stop()
+        self.keeping.loop.stop()
+        self.keeping.loop.join(END_SECONDS)
+        self.keeping.end()
+        stopped = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        self.report.put(stopped=stopped)
+        self._write_report(now=True)
+        self._log.info("msyncd has stopped")
+
+    # --- signals ------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _handling_signals(self) -> Iterator[None]:
+        """Handlers only write to a pipe. Elsewhere than in the main thread, `stop` is the only way."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self._note) for number in (*_ENDING, signal.SIGHUP)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        try:
+            os.write(self._signalled, bytes([number]))
+        except OSError:
+            return  # full of signals that say the same, or it has ended

@@ -1,0 +1,213 @@
+"""What runs is kept equal to what the configuration says: at the start, after an edit, and when it has failed."""
+
+import os
+import time
+from dataclasses import replace
+
+import structlog
+
+from msyncd.daemon import logging
+from msyncd.daemon.assemble import assemble
+from msyncd.daemon.complaints import in_words
+from msyncd.daemon.life import Life, PrimaryLife, SatelliteLife
+from msyncd.daemon.loop import STEP_SECONDS, Loop
+from msyncd.daemon.notify import Notifier
+from msyncd.daemon.report import Report
+from msyncd.daemon.swapping import needs_another_site, swap
+from msyncd.errors import ConfigurationInvalid, MsyncdError, Problem
+from msyncd.flow.here import Clock, utc_now
+from msyncd.plugins import Plugins
+from msyncd.settings.reload import Reloader
+from msyncd.settings.show import differences
+from msyncd.settings.values import Settings
+
+_OFF = 3600.0
+_LONG = 6 * STEP_SECONDS
+"""A swap waits for the batch in hand, and installs triggers."""
+
+
+class Keeping:
+    """`step` takes in what has changed. `life` is what runs now, None while nothing does."""
+
+    def __init__(
+        self, reloader: Reloader, plugins: Plugins | None, report: Report, notifier: Notifier, *, clock: Clock = utc_now
+    ) -> None:
+        self._reloader, self._plugins, self._report, self._notifier, self._clock = (
+            reloader,
+            plugins,
+            report,
+            notifier,
+            clock,
+        )
+        self._log = structlog.get_logger("msyncd.daemon")
+        self.life: Life | None = None
+        self.in_force: Settings = reloader.current
+        self._begun = False
+        self._wanted: Settings | None = reloader.current
+        self._look = False
+        self._refused: tuple[Problem, ...] = ()
+        self.loop = Loop("configuration", self.step, failed=self._failed, clock=time.monotonic)
+
+    def look(self) -> None:
+        """The files may have changed. From any thread."""
+        self._look = True
+        self.loop.ring(urgent=True)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with the newest files, and with the tables."""
+        site = self.life.site.problems if self.life is not None else ()
+        return tuple(dict.fromkeys((*self._reloader.problems, *self._refused, *site)))
+
+    # --- the step -----------------------------------------------------------------------------------------------------
+
+    def step(self) -> float:
+        """Read what was edited; make what runs equal to it."""
+        self.loop.beat(_LONG)
+        if self._look:
+            self._look = False
+            self._reload()
+        else:
+            self._take_in()
+            self._tell()
+        return 0.0 if self._look else _OFF
+
+    def _reload(self) -> None:
+        if self._begun:
+            self._notifier.reloading()
+        try:
+            self._read()
+            self._take_in()
+            self._tell()
+        finally:
+            if self._begun:
+                self._notifier.ready()
+
+    def _read(self) -> None:
+        before = self._reloader.problems
+        change = self._reloader.refresh()
+        if change is not None:
+            self._wanted, self._refused = change.new, ()
+        problems = self._reloader.problems
+        if problems != before:
+            for one in problems:
+                say = self._log.error if one.severity == "error" else self._log.warning
+                say(f"configuration: {one}")
+            if any(one.severity == "error" for one in problems):
+                self._log.error("the edited configuration is not taken in; the last good one keeps running")
+
+    def _take_in(self) -> None:
+        wanted = self._wanted
+        if wanted is None:
+            return
+        if not self._begun:
+            self._begin(wanted)
+        else:
+            try:
+                self._change(self._with_old_folder(wanted))
+            except MsyncdError as error:
+                if error.try_later:
+                    raise
+                self._refuse(error)
+        self._wanted = None
+
+    def _begin(self, settings: Settings) -> None:
+        """The first life. Whatever keeps it from beginning is waited out; an edit meanwhile is tried instead."""
+        logging.configure(settings.log)
+        plugins, self._plugins = self._plugins, None
+        life = self._made(settings, plugins)
+        self._start(life, settings)
+        self._begun = True
+
+    def _change(self, new: Settings) -> None:
+        old = self.in_force
+        lines = differences(old, new)
+        if self.life is None or needs_another_site(old, new):
+            fresh = self._made(new, None)
+            if self.life is not None:
+                self._end(self.life)
+            self._start(fresh, new)
+        else:
+            swap(self.life.site, new)
+            self.in_force = new
+            self.life.swapped()
+        logging.configure(new.log)
+        self._log.info("the edited configuration is in force", changed="; ".join(lines) or "files only")
+
+    def _made(self, settings: Settings, plugins: Plugins | None) -> Life | None:
+        if settings.stands_alone:
+            return None
+        site = assemble(settings, clock=self._clock, plugins=plugins)
+        make = PrimaryLife if settings.is_primary else SatelliteLife
+        return make(site, self._report, self._started)
+
+    def _start(self, life: Life | None, settings: Settings) -> None:
+        self.life, self.in_force = life, settings
+        if life is None:
+            self._log.info("there is nothing to sync with: sync_with is empty; waiting for an edit")
+            self._notifier.ready()
+            return
+        for failed in life.site.here.plugins.started():
+            self._log.warning("a plugin failed at the start", reason=failed.reason)
+        life.start()
+
+    def _started(self) -> None:
+        self._notifier.ready()
+
+    def _end(self, life: Life) -> None:
+        life.site.here.plugins.stopping()
+        life.stop()
+        self.life = None
+
+    def end(self) -> None:
+        """Everything ends; the batch in hand is finished."""
+        if self.life is not None:
+            self._end(self.life)
+
+    def _with_old_folder(self, new: Settings) -> Settings:
+        """The state directory is held by this process: another one is taken at the next start."""
+        old = self.in_force.state_directory
+        if new.state_directory == old:
+            return new
+        self._log.warning("state_directory has changed; it is taken in when msyncd is started again")
+        return replace(new, state_directory=old)
+
+    # --- what is told -------------------------------------------------------------------------------------------------
+
+    def _refuse(self, error: MsyncdError) -> None:
+        """The edit cannot be taken in: what ran keeps running, and the error stands until it is corrected."""
+        place = Problem(str(self.in_force.file), 1, 1, error.what, error.hint)
+        self._refused = error.problems if isinstance(error, ConfigurationInvalid) else (place,)
+        for one in self._refused:
+            self._log.error(f"configuration: {one}")
+        self._log.error("the edited configuration is not taken in; the last good one keeps running")
+
+    def _failed(self, error: Exception, _seconds: float) -> None:
+        self._report.put(problem=in_words(error))
+        self._notifier.ready()  # it runs and tries again; the service manager is not to wait for the database
+        self._tell(well=False)
+
+    def _tell(self, *, well: bool = True) -> None:
+        settings = self.in_force
+        if well:
+            self._report.put(problem=None)
+        self._report.put(
+            pid=os.getpid(),
+            site=settings.this_site.sync_id,
+            name=settings.this_site.name,
+            configuration={"file": str(settings.file), "digest": settings.digest},
+            stands_alone=settings.stands_alone,
+            live=settings.sync.live and settings.sync.interval > 0,
+            paused=settings.sync.interval == 0,
+            problems=[
+                {
+                    "file": one.file,
+                    "line": one.line,
+                    "column": one.column,
+                    "severity": one.severity,
+                    "message": one.message,
+                    "hint": one.hint,
+                }
+                for one in self.problems
+            ],
+        )

@@ -1,0 +1,50 @@
+"""Triggers are verified whenever the schema of the database has changed: a rebuilt table has lost them (P5)."""
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from msyncd.daemon.loop import Loop
+from msyncd.daemon.site import Site
+from msyncd.databases.interface import Database
+from msyncd.flow.opening import open_site
+
+LOOK_SECONDS = 2.0
+
+
+class Verifying:
+    """`step` looks at the schema's version, and opens the site anew if it has moved."""
+
+    def __init__(
+        self, site: Site, changed: Callable[[], None] = lambda: None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._site, self._changed = site, changed
+        self._log = structlog.get_logger("msyncd.daemon")
+        self._seen: tuple[Database, int] | None = None
+        self.loop = Loop("schema", self.step, clock=clock)
+
+    def step(self) -> float:
+        """One look."""
+        database = self._site.here.database
+        now = database, database.schema_version()
+        if self._seen is not None and now != self._seen:
+            with self._site.boundary.alone():
+                self._reopen()
+            self._changed()
+        # what opening has changed itself is no news; a change that comes in between is found by the next opening
+        self._seen = database, database.schema_version()
+        return LOOK_SECONDS
+
+    def _reopen(self) -> None:
+        old = self._site.here
+        opened = open_site(old.settings, old.plugins, clock=old.clock, database=old.database)
+        if opened.installed.made or opened.installed.lost:
+            self._log.warning(
+                "the schema of the database has changed; capture was renewed",
+                made=len(opened.installed.made),
+                lost=", ".join(opened.installed.lost) or "none",
+            )
+        self._site.problems = opened.problems
+        if (old.types, old.facts) != (opened.here.types, opened.here.facts):
+            self._site.here = opened.here
