@@ -44,11 +44,9 @@ class Serving:
                 )
             pending = fills.fills(reader, site)
             unheard = refusals.unheard(reader, site, pull.heard)
-            wanted = tuple(
-                (one.store, one.number)
-                for one in fills.wanted(reader)
-                if here.facts.active_site(one.store) == site and (one.store, one.number) not in pull.given
-            )
+            asked = [(one.store, one.number) for one in fills.wanted(reader)]
+            given = [one for one in asked if one in pull.given]
+            wanted = tuple(one for one in asked if here.facts.active_site(one[0]) == site and one not in given)
             behind = (
                 bool(known.joined)
                 and not any(one.initial for one in pending)
@@ -57,7 +55,7 @@ class Serving:
             )
         finished = [one for one in pending if pull.fill is not None and pull.fill[:2] == (one.id, "")]
         pending = [one for one in pending if one not in finished]
-        _heard(here, site, known, pull, finished, behind)
+        _heard(here, site, known, pull, finished, given, behind)
         if behind:
             with here.database.read() as reader:
                 pending = fills.fills(reader, site)
@@ -115,7 +113,15 @@ class Serving:
         return PullReply(batch=batch, piece=piece, cursor=cursor, level=False)
 
 
-def _heard(here: Here, site: int, known: Known, pull: Pull, finished: list[Fill], behind: bool) -> None:
+def _heard(
+    here: Here,
+    site: int,
+    known: Known,
+    pull: Pull,
+    finished: list[Fill],
+    given: list[tuple[str, int]],
+    behind: bool,
+) -> None:
     """Note what the pull confirms; an idle one confirms nothing new and writes nothing."""
     news = (
         pull.cursor > known.confirmed
@@ -123,7 +129,7 @@ def _heard(here: Here, site: int, known: Known, pull: Pull, finished: list[Fill]
         or pull.heard > known.heard
         or finished
         or pull.standing
-        or pull.given
+        or given
         or behind
         or not known.joined
     )
@@ -134,7 +140,7 @@ def _heard(here: Here, site: int, known: Known, pull: Pull, finished: list[Fill]
             refusals.forget(writer, site, pull.heard)
         for one in finished:
             fills.finish(writer, one.id)
-        for store, number in pull.given:
+        for store, number in given:
             fills.given(writer, store, number)
         for one_standing in pull.standing:
             aside.quarantine(writer, [_offered(here, site, one_standing)])
