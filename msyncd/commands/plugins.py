@@ -30,7 +30,7 @@ def plugins(as_json: bool) -> int:
     figures = plugin_figures(settings.state_directory)
     reports = loaded.report()
     if as_json:
-        documents = [_document(one) | figures.get(one.name, {}) for one in reports]
+        documents = [_document(one, figures.get(one.name, {})) for one in reports]
         print_json({"format": 1, "plugins": documents, "problems": [asdict(one) for one in problems]})
     else:
         print_table(HEADINGS, [_row(one, figures.get(one.name)) for one in reports], numbers=HEADINGS[3:])
@@ -42,16 +42,15 @@ def plugins(as_json: bool) -> int:
     return 78 if any(one.severity == "error" for one in problems) else 0
 
 
-def _document(one: "PluginReport") -> dict[str, object]:
-    """A report, with the figures unknown: this process has not asked the plugin anything."""
-    unknown = {"calls": None, "seconds": None, "failures": None, "last_failure": None}
+def _document(one: "PluginReport", figure: dict[str, object]) -> dict[str, object]:
+    """A report. Its figures are null where no daemon tells them: this process has not asked the plugin anything."""
     return {
         "name": one.name,
         "origin": one.origin,
         "builtin": one.builtin,
         "hooks": list(one.hooks),
         "settings": dict(one.settings),
-        **unknown,
+        **{name: figure.get(name) for name in ("calls", "seconds", "failures", "last_failure")},
     }
 
 

@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msyncd.commands.running import is_running
+from msyncd.commands.running import is_running, state_directory_of, status_of_daemon
 from msyncd.commands.site import plugins_of
 from msyncd.errors import ConfigurationInvalid, Problem
 
@@ -14,17 +15,23 @@ if TYPE_CHECKING:
     from msyncd.flow.status import Heard, Status
 
 
-def status_here(config: Path) -> "Status":
-    """How this site stands. Raises ConfigurationInvalid, DatabaseUnavailable."""
+def status_here(config: Path) -> dict[str, Any]:
+    """How this site stands, as `--json` has it. A running daemon tells, since it knows what is in force.
+
+    Raises ConfigurationInvalid if the files have errors and no daemon runs with what was good before.
+    """
     from msyncd.flow.looking import look
     from msyncd.settings.loading import attempt
 
     made = attempt(config, os.environ)
+    told = status_of_daemon(made.loaded.settings.state_directory if made.loaded else state_directory_of(config))
+    if told is not None:
+        return told
     if made.loaded is None:
         raise ConfigurationInvalid(made.problems)
     plugins, problems = plugins_of(made.loaded.settings)
     found = look(made.loaded.settings, plugins)
-    return status_of(found, (*made.problems, *problems, *found.problems))
+    return asdict(status_of(found, (*made.problems, *problems, *found.problems)))
 
 
 def status_of(found: "Look", problems: tuple[Problem, ...] = ()) -> "Status":

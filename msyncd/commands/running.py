@@ -62,17 +62,19 @@ def state_directory_of(config: Path) -> Path:
 
 
 def status_of_daemon(state_directory: Path) -> dict[str, Any] | None:
-    """The status as the running daemon tells it; None if none runs, or if it is too busy to answer."""
-    from msyncd.daemon.control import ask
-
-    for line in ask(state_directory, {"do": "status"}) or ():
-        if "result" in line:
-            told: dict[str, Any] = line["result"]
-            return told
-    return None
+    """The status as the running daemon tells it; None if none runs, or if it has not begun yet."""
+    return _told(state_directory, "status")
 
 
 def plugin_figures(state_directory: Path) -> dict[str, dict[str, Any]]:
     """Calls, seconds and failures by plugin, of the running daemon; nothing if none runs."""
-    told = status_of_daemon(state_directory) or {}
-    return {one["name"]: one for one in told.get("plugins", ())}
+    told = _told(state_directory, "plugins") or {}
+    return {name: {**one, "last_failure": one.get("last")} for name, one in told.items()}
+
+
+def _told(state_directory: Path, do: str) -> dict[str, Any] | None:
+    """The result of a question that has only one line of answer."""
+    from msyncd.daemon.control import ask
+
+    told: dict[str, Any] | None = next(iter(ask(state_directory, {"do": do}) or ()), {}).get("result")
+    return told

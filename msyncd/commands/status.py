@@ -1,6 +1,5 @@
 """`msyncd status`: how this site stands with its peers, with or without a running daemon."""
 
-from dataclasses import asdict
 from typing import Any
 
 import click
@@ -27,7 +26,7 @@ def status(as_json: bool) -> None:
 
     Exit status: 0 if it could be read, whatever it says.
     """
-    document = asdict(status_here(config_path()))
+    document = status_here(config_path())
     if as_json:
         print_json(document)
     else:
