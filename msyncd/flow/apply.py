@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from msyncd.databases.interface import RowRejected, Writer
+from msyncd.flow.check import keep_families
 from msyncd.flow.clearing import clear_referring
 from msyncd.flow.here import Here
 from msyncd.flow.ledger.aside import Record
@@ -26,7 +27,10 @@ def apply_rows(writer: Writer, here: Here, work: Batchwork, outcome: Outcome, as
     """
     for one in work.values():
         if len(one.writes):
+            kept = len(outcome.kept)
             _write(writer, here, one, outcome, asked)
+            if len(outcome.kept) > kept:  # a header that was rejected takes its lines along (P20)
+                keep_families(writer, here, work, outcome)
     for name in reversed(here.types.order):
         one_or_none = work.get(name)
         if one_or_none is not None:

@@ -44,7 +44,7 @@ def take_in(
     """
     outcome = Outcome(origin)
     asked = {(name, key) for name, one in work.items() for key in one.all_keys()} if _has_uniques(here, work) else set()
-    _add_kept_aside(writer, here, work, origin)
+    listed = _add_kept_aside(writer, here, work, origin)
     find_stores(writer, here, work)
     if pushed is not None:
         conflict.keep_unsent(writer, here, work, pushed, outcome)
@@ -71,6 +71,8 @@ def take_in(
         conflict.agree_pulled(writer, work)
     put_back_cleared(writer, here, work, references, outcome)
     _keep_aside(writer, here, work, relayed, outcome)
+    if here.is_primary and origin != here.site:
+        _tell_accepted(writer, here, listed, outcome)
     outcome.applied = sum(map(len, work.values())) + sum(map(len, relayed.values()))
     return outcome, told
 
@@ -79,13 +81,18 @@ def _has_uniques(here: Here, work: Batchwork) -> bool:
     return any(here.types.table_of(name).uniques for name in work)
 
 
-def _add_kept_aside(writer: Writer, here: Here, work: Batchwork, origin: int) -> None:
-    """What waited is tried again with each batch, unless the batch brings a later change of it (P17)."""
+def _add_kept_aside(writer: Writer, here: Here, work: Batchwork, origin: int) -> list[Aside]:
+    """What waited is tried again with each batch, unless the batch brings a later change of it (P17).
+
+    Lines that were refused with their header are tried again with it; these are returned, since their site lists them.
+    """
     again = aside.waiting(writer, origin)
     headers = {(name, key) for name, one in work.items() if here.types.children[name] for key in one.all_keys()}
-    if headers:
-        again += [one for one in aside.quarantined(writer) if one.site == origin and one.header in headers]
-    add_aside(here, work, again)
+    lines = (
+        [one for one in aside.quarantined(writer) if one.site == origin and one.header in headers] if headers else []
+    )
+    add_aside(here, work, [*again, *lines])
+    return lines
 
 
 def add_aside(here: Here, work: Batchwork, changes: Sequence[Aside]) -> None:
@@ -193,6 +200,13 @@ def _keep_failed(here: Here, work: Batchwork, outcome: Outcome, failed: Failed) 
 
 def _records(work: Batchwork, relayed: Batchwork) -> list[Record]:
     return [(name, key) for part in (work, relayed) for name, one in part.items() for key in one.all_keys()]
+
+
+def _tell_accepted(writer: Writer, here: Here, listed: Sequence[Aside], outcome: Outcome) -> None:
+    """Lines that were refused and are applied now with their header: their site learns it by their coming back."""
+    for one in listed:
+        if (one.record_type, one.key) not in outcome.kept and one.record_type in here.types.types:
+            log_rows(writer, here, here.types.types[one.record_type], [one.key], only_site=outcome.origin)
 
 
 def _release_accepted(writer: Writer, work: Batchwork, site: int) -> None:

@@ -1,5 +1,6 @@
 """Pull: what the primary has for this satellite, batch by batch and piece by piece, each with its cursor."""
 
+from collections.abc import Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from msyncd.flow.pace import Pace
 from msyncd.flow.pour import work_of_piece
 from msyncd.flow.receive import received
 from msyncd.flow.settle import quarantine_waiting
+from msyncd.flow.values import packed_key
 from msyncd.model import PRIMARY, START, AppliedBatch
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ def pull_all(satellite: "Satellite", progress: "Progress") -> int:
         reply = satellite.peer.pull(request)
         arrived = perf_counter()
         try:
-            got, told = _take(satellite, pulled, reply, told_of=bool(request.standing))
+            got, told = _take(satellite, pulled, reply, told_of=request.standing)
         except NeedsMoreError as error:
             include += error.records
             satellite.rounds += 1
@@ -95,7 +97,9 @@ def _standing(satellite: "Satellite", reader: Reader) -> tuple[Standing, ...]:
     return tuple(told)
 
 
-def _take(satellite: "Satellite", pulled: Pulled, reply: PullReply, *, told_of: bool) -> tuple[int, list[AppliedBatch]]:
+def _take(
+    satellite: "Satellite", pulled: Pulled, reply: PullReply, *, told_of: Sequence[Standing]
+) -> tuple[int, list[AppliedBatch]]:
     """Apply a reply: rows, cursor and mark commit together. A reply to an outdated question is dropped (P15)."""
     here = satellite.here
     assert satellite.link is not None
@@ -104,14 +108,19 @@ def _take(satellite: "Satellite", pulled: Pulled, reply: PullReply, *, told_of: 
     mark = batch.mark if batch is not None else pulled.mark
     if nothing and not reply.refusals and not reply.wanted and mark == pulled.mark and not told_of:
         return 0, []
-    outcome, told = here.database.with_care(lambda writer: _receive(writer, satellite, pulled, reply, mark))
+    outcome, told = here.database.with_care(lambda writer: _receive(writer, satellite, pulled, reply, mark, told_of))
     if refused := outcome.refusals():
         here.plugins.refused(refused)
     return outcome.applied, told
 
 
 def _receive(
-    writer: Writer, satellite: "Satellite", pulled: Pulled, reply: PullReply, mark: str
+    writer: Writer,
+    satellite: "Satellite",
+    pulled: Pulled,
+    reply: PullReply,
+    mark: str,
+    told_of: Sequence[Standing],
 ) -> tuple[Outcome, list[AppliedBatch]]:
     """In one transaction: what the reply brings, and where this site then stands."""
     here = satellite.here
@@ -132,7 +141,7 @@ def _receive(
     if reply.level:
         quarantine_waiting(writer, PRIMARY, outcome)
     receipts.put_pulled(writer, PRIMARY, _moved(satellite, pulled, reply, mark))
-    _mark_told(writer)
+    _mark_told(writer, told_of)
     sites.note(
         writer,
         PRIMARY,
@@ -176,8 +185,11 @@ def _give(writer: Writer, satellite: "Satellite", reply: PullReply) -> None:
         meta.put(writer, GIVEN + store, str(number))
 
 
-def _mark_told(writer: Writer) -> None:
-    writer.execute(
-        "UPDATE msyncd_quarantine SET detail = ? WHERE site = ? AND operation = 'delete' AND plugin = 'references'",
-        (TOLD, PRIMARY),
-    )
+def _mark_told(writer: Writer, told_of: Sequence[Standing]) -> None:
+    """The question was answered: the primary knows of these now, and of no others."""
+    for one in told_of:
+        writer.execute(
+            "UPDATE msyncd_quarantine SET detail = ?"
+            " WHERE site = ? AND operation = 'delete' AND plugin = 'references' AND type = ? AND key = ?",
+            (TOLD, PRIMARY, one.type, packed_key(tuple(one.key))),
+        )

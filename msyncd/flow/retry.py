@@ -1,7 +1,7 @@
 """Trying again: what waits, by itself; what is in quarantine, when an admin says so (P17, P18)."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from msyncd.databases.interface import Writer
 from msyncd.flow.here import Here
@@ -84,7 +84,7 @@ def _apply_again(here: Here, one: Aside) -> str | None:
         if _later_change_stands(writer, here, one):
             return "a later change of this record stands here; discard this one, or edit the record"
         work: Batchwork = {}
-        add_aside(here, work, [one])
+        add_aside(here, work, [replace(one, site=origin)])  # what was offered is the primary's own again
         aside.release_ids(writer, [one.id])
         outcome, told = take_in(writer, here, work, origin, "", _pushed(writer, here))
         kept = outcome.kept.get((one.record_type, one.key))

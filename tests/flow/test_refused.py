@@ -1,0 +1,259 @@
+"""What is refused, and what becomes of it (P18 to P22): quarantine, put back, poison, deletes that others stand in the way of."""
+
+from pathlib import Path
+
+import pytest
+
+from msyncd.flow import retry
+from tests.flow.support import SCHEMA, TYPES, invoice, keys, stock, stock_sites
+
+GUARD_OFF = TYPES.replace("item: {table: item,", "item: {table: item, guard: off,").replace(
+    "store: store_id, columns", "store: store_id, guard: off, columns"
+)
+
+
+def test_p18_retrying_never_overwrites_a_later_change(tmp_path: Path) -> None:
+    strict = SCHEMA.replace("CHECK (quantity >= 0)", "CHECK (quantity < 50)")
+    with stock_sites(tmp_path, schema={1: strict, 2: SCHEMA, 3: SCHEMA}) as sites:
+        stock(sites[2], "a", "BUM", 99)
+        sites.sync()
+        (entry,) = sites.primary.quarantine
+        stock(sites[2], "a", "BUM", 7)
+        sites.sync()
+        assert sites.primary.quarantine == []  # the later change stands in its place
+        with sites.primary.here.database.write() as writer:
+            from msyncd.flow.ledger import aside
+
+            aside.quarantine(writer, [entry])
+        (again,) = sites.primary.quarantine
+        outcome = retry.retry(sites.primary.here, [again.id])
+        assert outcome.applied == ()
+        assert sites.primary.rows("stock", "quantity") == [(7,)]
+
+
+def test_p18_what_was_refused_is_applied_when_it_can_be(tmp_path: Path) -> None:
+    schema = SCHEMA.replace("name TEXT NOT NULL)", "name TEXT NOT NULL); CREATE TABLE most (quantity);")
+    schema += (
+        "CREATE TRIGGER bound BEFORE INSERT ON stock WHEN NEW.quantity > (SELECT quantity FROM most)"
+        " BEGIN SELECT RAISE(ABORT, 'more than the shelf holds'); END;"
+    )
+    types = TYPES.replace("store: store_id, columns", "store: store_id, application_triggers: fire, columns")
+    with stock_sites(tmp_path, schema={1: schema, 2: SCHEMA, 3: SCHEMA}, record_types=types) as sites:
+        sites.primary.write("INSERT INTO most VALUES (10)")
+        stock(sites[2], "a", "BUM", 11)
+        sites.sync()
+        assert [one.reason for one in sites.primary.quarantine] == ["more than the shelf holds"]
+        assert [one.key for one in sites[2].quarantine] == [("a",)]
+        sites.primary.write("UPDATE most SET quantity = 20")
+        retry.retry(sites.primary.here, [one.id for one in sites.primary.quarantine])
+        assert sites.primary.rows("stock", "id, quantity") == [("a", 11)]
+        sites.sync()
+        assert sites.primary.quarantine == sites[2].quarantine == []
+
+
+# --- P19 ------------------------------------------------------------------------------------------------------------
+
+
+def test_p19_edited_on_two_sites_at_once_the_primarys_version_stands_and_both_are_kept(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        sites.primary.write("INSERT INTO patient VALUES ('p', 'Ama')")
+        sites.sync()
+        sites[2].write("UPDATE patient SET name = 'Ama of site 2'")
+        sites[3].write("UPDATE patient SET name = 'Ama of site 3'")
+        sites.sync()
+        assert {site.rows("patient")[0] for site in sites} == {("p", "Ama of site 2")}
+        assert [(one.site, one.row) for one in sites.primary.quarantine] == [(3, ("p", "Ama of site 3"))]
+        assert [one.row for one in sites[3].quarantine] == [("p", "Ama of site 3")]
+        sites[3].write("UPDATE patient SET name = 'Ama, as all agree'")  # based on what stands: no conflict
+        sites.sync()
+        assert {site.rows("patient")[0] for site in sites} == {("p", "Ama, as all agree")}
+        assert sites.primary.quarantine == sites[3].quarantine == []
+
+
+def test_p19_one_after_the_other_is_no_conflict(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        sites[2].write("INSERT INTO patient VALUES ('p', '0')")
+        sites.sync()
+        for number in range(1, 9):
+            sites[(number % 3) + 1].write("UPDATE patient SET name = ?", str(number))
+            sites.sync()
+            assert {site.rows("patient")[0] for site in sites} == {("p", str(number))}
+        assert all(site.quarantine == [] for site in sites)
+
+
+def test_p19_an_unsent_change_is_not_overwritten_by_a_pull(tmp_path: Path) -> None:
+    """The push fails, so the pull never runs; and a pull alone leaves the own unsent change where it is."""
+    with stock_sites(tmp_path) as sites:
+        sites.primary.write("INSERT INTO patient VALUES ('p', 'Ama')")
+        sites.sync()
+        sites[2].write("UPDATE patient SET name = 'mine'")
+        sites.primary.write("UPDATE patient SET name = 'theirs'")
+        from msyncd.flow import pulling
+        from msyncd.flow.satellite import silent
+
+        assert sites[2].satellite is not None
+        pulling.pull_all(sites[2].satellite, silent)
+        assert sites[2].rows("patient") == [("p", "mine")]
+        sites.sync()
+        assert {site.rows("patient")[0] for site in sites} == {("p", "theirs")}
+        assert [one.row for one in sites[2].quarantine] == [("p", "mine")]
+
+
+# --- P20 ------------------------------------------------------------------------------------------------------------
+
+
+def test_p20_a_central_record_edited_where_the_guard_is_off_is_refused_and_put_back(tmp_path: Path) -> None:
+    with stock_sites(tmp_path, record_types=GUARD_OFF) as sites:
+        sites[2].write("UPDATE item SET name = 'my own word' WHERE id = 'i-1'")
+        sites[2].write("DELETE FROM item WHERE id = 'i-2'")
+        sites[2].write("INSERT INTO item VALUES ('i-mine', 'X', 'mine alone')")
+        sites.sync()
+        assert sites.primary.rows("item", "id, name") == [("i-1", "amoxicillin"), ("i-2", "paracetamol")]
+        assert ("i-1", "AMO", "amoxicillin") in sites[2].rows("item")
+        assert ("i-2", "PAR", "paracetamol") in sites[2].rows("item")
+        # what the primary does not have stays where it is, and is listed
+        assert ("i-mine", "X", "mine alone") in sites[2].rows("item")
+        assert {one.key[0] for one in sites[2].quarantine} >= {"i-mine"}
+        assert {one.key[0] for one in sites.primary.quarantine} == {"i-1", "i-2", "i-mine"}
+        assert {one.reason for one in sites.primary.quarantine} == {"item is edited on the primary (sync ID 1) only"}
+
+
+def test_p20_foreign_stock_is_refused_and_put_back_with_its_own_kept(tmp_path: Path) -> None:
+    with stock_sites(tmp_path, copies_of={1: "all", 3: ["BUM"]}, record_types=GUARD_OFF) as sites:
+        stock(sites[2], "a", "BUM", 5)
+        sites.sync()
+        sites[3].write("UPDATE stock SET quantity = 0")
+        sites.sync()
+        assert all(site.rows("stock", "quantity") == [(5,)] for site in sites)
+        assert [one.reason for one in sites.primary.quarantine] == ["store BUM is active on site 2, not on 3"]
+
+
+def test_p20_a_row_with_a_later_unsent_change_is_not_put_back_over_it(tmp_path: Path) -> None:
+    with stock_sites(tmp_path, record_types=GUARD_OFF) as sites:
+        sites[2].write("UPDATE item SET name = 'first' WHERE id = 'i-1'")
+
+        def edit(kind: str) -> None:
+            if kind == "pull":
+                sites[2].line.on_reply = None
+                sites[2].write("UPDATE item SET name = 'second' WHERE id = 'i-1'")
+
+        sites[2].line.on_reply = edit
+        sites[2].cycle()
+        assert sites[2].rows("item", "id, name")[0] == ("i-1", "second")
+        sites.sync()
+        assert sites[2].rows("item", "id, name")[0] == ("i-1", "amoxicillin")
+
+
+def test_p20_a_record_that_its_site_owns_stays_as_its_owner_wrote_it(tmp_path: Path) -> None:
+    strict = SCHEMA.replace("CHECK (quantity >= 0)", "CHECK (quantity < 50)")
+    with stock_sites(tmp_path, schema={1: strict, 2: SCHEMA, 3: SCHEMA}) as sites:
+        stock(sites[2], "a", "BUM", 5)
+        sites.sync()
+        stock(sites[2], "a", "BUM", 99)
+        sites.sync()
+        assert sites[2].rows("stock", "quantity") == [(99,)]
+        assert sites.primary.rows("stock", "quantity") == [(5,)]
+        assert [one.key for one in sites[2].quarantine] == [("a",)]
+        stock(sites[2], "a", "BUM", 9)
+        sites.sync()
+        assert sites.primary.rows("stock", "quantity") == [(9,)]
+        assert sites[2].quarantine == sites.primary.quarantine == []
+
+
+def test_p20_a_refused_header_takes_its_lines_along_now_and_later(tmp_path: Path) -> None:
+    strict = SCHEMA.replace("status TEXT,", "status TEXT CHECK (status <> 'bad'),")
+    with stock_sites(tmp_path, schema={1: strict, 2: SCHEMA, 3: SCHEMA}) as sites:
+        with sites[2].transaction():
+            sites[2].write("INSERT INTO invoice VALUES ('v', 's-BUM', NULL, 'bad', NULL)")
+            sites[2].write("INSERT INTO line VALUES ('v-0', 'v', 'i-1', NULL, 1)")
+        invoice(sites[2], "w", "BUM")
+        sites.sync()
+        sites[2].write("INSERT INTO line VALUES ('v-1', 'v', 'i-1', NULL, 2)")
+        sites.sync()
+        assert keys(sites.primary, "invoice") == ["w"]
+        assert keys(sites.primary, "line") == ["w-0", "w-1"]
+        assert {one.key[0] for one in sites.primary.quarantine} == {"v", "v-0", "v-1"}
+        sites[2].write("UPDATE invoice SET status = 'good' WHERE id = 'v'")
+        sites.sync()
+        assert keys(sites.primary, "line") == ["v-0", "v-1", "w-0", "w-1"]
+        assert sites.primary.quarantine == sites[2].quarantine == []
+
+
+# --- P21 ------------------------------------------------------------------------------------------------------------
+
+POISON = {
+    "a check": ("CHECK (quantity >= 0)", "CHECK (quantity < 50)", 60),
+    "a missing value": ("quantity INTEGER CHECK (quantity >= 0)", "quantity INTEGER NOT NULL", None),
+    "a strict type": ("note TEXT\n);", "note TEXT\n) STRICT;", "many"),
+}
+
+
+@pytest.mark.parametrize("poison", POISON)
+@pytest.mark.parametrize("size", [1, 20])
+def test_p21_a_poison_row_is_set_apart_and_the_others_flow(tmp_path: Path, poison: str, size: int) -> None:
+    was, strict, value = POISON[poison]
+    loose = SCHEMA.replace("quantity INTEGER CHECK (quantity >= 0)", "quantity")
+    primary = SCHEMA.replace("CHECK (quantity >= 0)", "") if was not in SCHEMA else SCHEMA
+    with stock_sites(
+        tmp_path, schema={1: primary.replace(was, strict), 2: loose, 3: loose}, request_size=size
+    ) as sites:
+        for number in range(9):
+            stock(sites[2], f"a{number}", "BUM", number)
+        sites[2].write("UPDATE stock SET quantity = ? WHERE id = 'a4'", value)
+        sites.sync()
+        assert keys(sites.primary, "stock") == [f"a{number}" for number in range(9) if number != 4]
+        assert [(one.key, one.plugin) for one in sites.primary.quarantine] == [(("a4",), "database")]
+        assert sites[2].rows("stock", "id, quantity")[4] == ("a4", value)
+
+
+def test_p21_a_locked_database_is_tried_later_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from msyncd.databases.sqlite import connection, database
+    from msyncd.errors import TryLater
+
+    monkeypatch.setattr(connection, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
+    with stock_sites(tmp_path) as sites:
+        sites.primary.restart()
+        stock(sites[2], "a", "BUM")
+        sites.primary.connection.execute("BEGIN IMMEDIATE")
+        with pytest.raises(TryLater):
+            sites[2].cycle()
+        assert sites[2].quarantine == []
+        sites.primary.connection.execute("ROLLBACK")
+        sites.sync()
+        assert keys(sites.primary, "stock") == ["a"]
+        assert sites.primary.quarantine == []
+
+
+# --- P22 ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("on_delete", ["", " ON DELETE CASCADE"])
+def test_p22_a_delete_never_cascades_into_what_its_author_may_not_edit(tmp_path: Path, on_delete: str) -> None:
+    """An item goes on the primary while a site posts stock of it: the stock stays, the primary is told and can put it back."""
+    schema = SCHEMA.replace(
+        "item_id TEXT NOT NULL REFERENCES item,\n    barcode",
+        f"item_id TEXT NOT NULL REFERENCES item{on_delete},\n    barcode",
+    )
+    with stock_sites(tmp_path, schema=schema) as sites:
+        stock(sites[2], "a", "BUM", item="i-2")
+        sites.primary.write("DELETE FROM item WHERE id = 'i-2'")
+        sites.sync()
+        assert keys(sites[2], "stock") == ["a"]
+        assert keys(sites[2], "item") == ["i-1", "i-2"]
+        assert keys(sites[3], "item") == ["i-1"]
+        assert keys(sites.primary, "stock") == []
+        refused = {one.record_type: one for one in sites.primary.quarantine}
+        assert "item i-2, which the primary does not have" in refused["stock"].reason
+        assert refused["item"].row == ("i-2", "PAR", "paracetamol")
+        assert "1 stock here still refer to it: a" in refused["item"].reason
+        sites.sync()  # told once
+        assert len(sites.primary.quarantine) == 2
+        retry.retry(sites.primary.here, [refused["item"].id])
+        assert keys(sites.primary, "item") == ["i-1", "i-2"]
+        sites.sync()
+        assert all(keys(site, "item") == ["i-1", "i-2"] for site in sites)
+        stock(sites[2], "a", "BUM", 3, item="i-2")
+        sites.sync()
+        assert sites.primary.rows("stock", "id, quantity") == [("a", 3)]
+        assert all(site.quarantine == [] for site in sites)
