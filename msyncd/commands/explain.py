@@ -51,7 +51,7 @@ def _show(here: "Here", told: "Explanation") -> None:
     if told.store is not None:
         active = f"active on site {told.store.active_site}" if told.store.active_site else "active on no site"
         _line("store", f"{told.store.code}, {active}")
-    _line("edited on", f"{told.edited_on}: {told.refusal or ('here too' if told.may_edit else 'not known here')}")
+    _line("edited on", f"{told.edited_on}: {told.refusal or _may_edit(told)}")
     for number, one in enumerate(told.destinations):
         _line("goes to" if not number else "", f"site {one.site}, {here.peer(one.site).name}: {one.reason}")
     for site in told.unsent_to:
@@ -64,6 +64,10 @@ def _show(here: "Here", told: "Explanation") -> None:
         _line("stopped", text)
     for text in told.left_out:
         _line("left out", text)
+
+
+def _may_edit(told: "Explanation") -> str:
+    return "this site may edit it" if told.may_edit else "whether here is not known, since the record is not"
 
 
 def _line(name: str, text: str) -> None:

@@ -36,7 +36,7 @@ def _nothing(direction: str, done: int, left: int | None) -> None:
 
 
 class _Lines:
-    """A line at the start of each direction and every few seconds: fit for a log."""
+    """A line at the start of each direction and every few seconds: fit for a log. The end is told by the summary."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -44,7 +44,7 @@ class _Lines:
 
     def __call__(self, direction: str, done: int, left: int | None) -> None:
         now = self._clock()
-        if left and now - self._last.get(direction, -_EVERY_SECONDS) < _EVERY_SECONDS:
+        if now - self._last.get(direction, -_EVERY_SECONDS) < _EVERY_SECONDS:
             return
         self._last[direction] = now
         rest = f", {left:,} left" if left else ""
@@ -67,3 +67,5 @@ def _bars() -> Iterator[Progress]:
             bars.update(tasks[direction], completed=done, total=None if left is None else done + left)
 
         yield show
+        for task in bars.tasks:
+            bars.update(task.id, total=task.completed)  # it went to the end, also where that was not known before

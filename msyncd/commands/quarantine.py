@@ -1,6 +1,7 @@
 """`msyncd quarantine`: what was refused, why, the record whole; and what to do with it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,7 @@ from msyncd.errors import MsyncdError, WrongUsage
 if TYPE_CHECKING:
     from msyncd.flow.ledger.aside import Aside
     from msyncd.flow.looking import Look
+    from msyncd.flow.retry import Retried
     from msyncd.model import Row
 
 HEADINGS = ("id", "record", "site", "store", "reason", "by", "since")
@@ -61,7 +63,7 @@ def list_(type_: str | None, site: int | None, as_json: bool) -> None:
 @click.argument("number", metavar="ID", type=int)
 @json_option
 def show(number: int, as_json: bool) -> None:
-    """One entry: the record whole, and how it differs from what stands here."""
+    """One entry whole, beside what stands here."""
     found = look_here()
     entries = _entries(found, ids=[number])
     if not entries:
@@ -81,24 +83,41 @@ def show(number: int, as_json: bool) -> None:
 @_narrowing
 @json_option
 def retry(ids: tuple[int, ...], every: bool, type_: str | None, site: int | None, as_json: bool) -> int:
-    """Try entries again: another site's change is checked and applied anew, this site's own is sent again.
+    """Try entries again.
 
-    A later change of the same record is never overwritten. Exit status: 0 if all went, 1 if one is still there.
+    Another site's change is checked and applied anew, this site's own is sent again. A later change of the same record
+    is never overwritten. Exit status: 0 if all went, 1 if one is still there.
     """
     from msyncd.flow.retry import retry as try_again
 
     chosen = _chosen(ids, every=every, type_=type_, site=site)
-    done = try_again(open_here(settings_here()).here, chosen)
+    done = try_again(open_here(settings_here()).here, [one.id for one in chosen])
+    still = _still_there(chosen, done)
+    kept = {*done.sent_again, *(one.id for one in still.values())}
+    applied = [one.id for one in chosen if one.id not in kept]
     if as_json:
-        still = [{"id": number, "reason": reason} for number, reason in done.still]
-        print_json({"format": 1, "applied": done.applied, "sent_again": done.sent_again, "still": still})
+        left = [{"id": number, "reason": one.reason} for number, one in still.items()]
+        print_json({"format": 1, "applied": applied, "sent_again": done.sent_again, "still": left})
     else:
-        click.echo(
-            f"{len(done.applied)} applied, {len(done.sent_again)} to be sent again, {len(done.still)} still there"
-        )
-        for number, reason in done.still:
-            click.echo(f"{number}: {reason}")
-    return 1 if done.still else 0
+        click.echo(f"{len(applied)} applied, {len(done.sent_again)} to be sent again, {len(still)} still there")
+        for number, one in still.items():
+            click.echo(f"{number}: {one.reason}")
+    return 1 if still else 0
+
+
+def _still_there(chosen: "Sequence[Aside]", done: "Retried") -> "dict[int, Aside]":
+    """What is still in quarantine, by the number that it has now, with the newest reason.
+
+    A header takes its lines along when it is applied; and what is kept again gets a new number.
+    """
+    reasons = dict(done.still)
+    now = {(one.record_type, one.key, one.site): one.id for one in _entries(look_here())}
+    places = {(one.record_type, one.key, one.site): one for one in chosen if one.id not in done.sent_again}
+    return {
+        now[place]: replace(one, reason=reasons.get(one.id, one.reason))
+        for place, one in places.items()
+        if place in now
+    }
 
 
 @quarantine.command("discard", examples=["msyncd quarantine discard 3", "msyncd quarantine discard --all --type item"])
@@ -111,7 +130,7 @@ def discard(ids: tuple[int, ...], every: bool, type_: str | None, site: int | No
     from msyncd.flow.retry import discard as forget
 
     chosen = _chosen(ids, every=every, type_=type_, site=site)
-    number = forget(open_here(settings_here()).here, chosen)
+    number = forget(open_here(settings_here()).here, [one.id for one in chosen])
     if as_json:
         print_json({"format": 1, "discarded": number})
     else:
@@ -136,15 +155,15 @@ def _entries(
         ]
 
 
-def _chosen(ids: Sequence[int], *, every: bool, type_: str | None, site: int | None) -> list[int]:
+def _chosen(ids: Sequence[int], *, every: bool, type_: str | None, site: int | None) -> "list[Aside]":
     """The entries that are meant. Raises WrongUsage if none or too many ways of choosing are given."""
     narrowed = type_ is not None or site is not None
     if bool(ids) == (every or narrowed):
         raise WrongUsage("say which entries: ID…, or --all, --type T, --site N", hint="see `msyncd quarantine list`")
-    there = [one.id for one in _entries(look_here(), ids=ids or None, type_=type_, site=site)]
-    missing = [number for number in ids if number not in there]
+    there = _entries(look_here(), ids=ids or None, type_=type_, site=site)
+    missing = set(ids) - {one.id for one in there}
     if missing:
-        names = ", ".join(map(str, missing))
+        names = ", ".join(map(str, sorted(missing)))
         raise MsyncdError(f"nothing in quarantine has the ID {names}", hint="see `msyncd quarantine list`")
     return there
 
