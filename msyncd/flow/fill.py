@@ -156,7 +156,7 @@ def _spoken(reader: Reader, changes: Changes, digests: bool) -> TypeChanges:
         rows: list[Row] = [
             (*key, digest(row)) for key, row in zip(changes.keys, changes.rows, strict=True) if row is not None
         ]
-        return TypeChanges(record_type.name, record_type.columns, rows=rows)
+        return TypeChanges(record_type.name, (*record_type.key, "digest"), rows=rows)
     versions = None
     if record_type.edited_on == "any_site":
         numbers = versions_of(reader, record_type.name, changes.keys)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 PIECE = 5000
 
+TRUSTED = "primary_stands"
+"""Where it is noted of which record types the primary's side stands, until the first fill is complete."""
+
 
 @dataclass(slots=True)
 class Difference:
@@ -64,6 +67,8 @@ def join(satellite: "Satellite", welcome: Welcome) -> None:
     with here.database.write() as writer:
         for name in here.types.order:
             _bring(writer, here, name, differences.get(name), mine, _decision(satellite, name))
+        trusted = [name for name, one in differences.items() if one.differs and _decision(satellite, name) == "primary"]
+        meta.put(writer, TRUSTED, "\n".join(trusted))
 
 
 def _only_adds(here: Here, name: str, one: Difference) -> bool:

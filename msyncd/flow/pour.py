@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from msyncd.databases.interface import Reader, Scope
 from msyncd.flow.conversation import Piece
 from msyncd.flow.here import Here
-from msyncd.flow.ledger import aside
+from msyncd.flow.joining import TRUSTED
+from msyncd.flow.ledger import aside, meta
 from msyncd.flow.receive import Batchwork, Work, received
 from msyncd.model import PRIMARY, Changes, Cursor, RecordType, Row
 
@@ -63,7 +64,7 @@ def _spare_own(reader: Reader, here: Here, name: str, one: Work, pushed: Cursor)
     record_type = one.record_type
     spared = reader.log_keys(pushed, here.types.ids[name], here.site)
     spared |= {record[1] for record in aside.kept_headers(reader, here.site) if record[0] == name}
-    if record_type.edited_on == "active_site":
+    if record_type.edited_on == "active_site" and name not in (meta.get(reader, TRUSTED) or "").split("\n"):
         keys = [*one.writes.keys, *one.leaves]
         stores = reader.stores_of(record_type, keys)
         spared |= {key for key, (store, _) in stores.items() if here.facts.active_site(store) == here.site}

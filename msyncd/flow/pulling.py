@@ -10,6 +10,7 @@ from msyncd.flow.conversation import Pull, PullReply, Standing
 from msyncd.flow.fill import next_place
 from msyncd.flow.hearing import hear
 from msyncd.flow.inbound import take_in
+from msyncd.flow.joining import TRUSTED
 from msyncd.flow.ledger import aside, meta, receipts, sites
 from msyncd.flow.ledger.aside import Record
 from msyncd.flow.ledger.fills import Fill
@@ -142,6 +143,8 @@ def _receive(
         quarantine_waiting(writer, PRIMARY, outcome)
     receipts.put_pulled(writer, PRIMARY, _moved(satellite, pulled, reply, mark))
     _mark_told(writer, told_of)
+    if piece is not None and piece.last and meta.get(writer, TRUSTED):
+        meta.put(writer, TRUSTED, "")  # joined: from now on each site's own records are its own
     sites.note(
         writer,
         PRIMARY,

@@ -117,7 +117,11 @@ class Satellite:
             hear(writer, self.here, welcome.refusals)
         self.link = Link(stopped, welcome.problems)
         if not known.joined:
-            join(self, welcome)
+            try:
+                join(self, welcome)
+            except BaseException:
+                self.link = None  # not joined: the next cycle must not go on as if it were
+                raise
             with here.database.write() as writer:
                 sites.note(writer, PRIMARY, joined=1)
         return welcome

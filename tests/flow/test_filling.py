@@ -1,0 +1,290 @@
+"""How a site begins, and who may edit: fills, joining with data on both ends, store facts (P7, P25, P26, P27, P28, P31, P32)."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from msyncd.errors import FactsChanged, JoiningUndecided, PeerUnreachable
+from msyncd.flow.conversation import Batch, Push, Waiting
+from msyncd.model import Cursor
+from msyncd.testing import Crashed, Kind, Sites
+from tests.flow.support import ACTIVE, SCHEMA, invoice, keys, stock, stock_sites
+
+# --- P7 -------------------------------------------------------------------------------------------------------------
+
+
+def test_p07_what_a_stopped_record_type_kept_back_is_filled_in_when_it_syncs_again(tmp_path: Path) -> None:
+    """The satellite's table lacks a column: patients stop, at both ends in words, and all else goes on."""
+    newer = SCHEMA.replace(
+        "patient (id TEXT PRIMARY KEY, name TEXT)", "patient (id TEXT PRIMARY KEY, name TEXT, born TEXT)"
+    )
+    with stock_sites(tmp_path, schema={1: newer, 2: SCHEMA, 3: newer}) as sites:
+        sites.primary.write("INSERT INTO patient VALUES ('p', 'Ama', '1990')")
+        sites[2].write("INSERT INTO patient VALUES ('q', 'Kofi')")
+        stock(sites[2], "a", "BUM")
+        sites.sync()
+        assert keys(sites.primary, "stock") == ["a"]
+        assert (keys(sites.primary, "patient"), keys(sites[2], "patient")) == (["p"], ["q"])
+        assert sites[3].rows("patient") == [("p", "Ama", "1990")]
+        assert sites[2].satellite is not None
+        assert sites[2].satellite.link is not None
+        assert "born" in sites[2].satellite.link.stopped["patient"]
+        sites[2].write("ALTER TABLE patient ADD COLUMN born TEXT")
+        sites[2].reload()
+        sites.sync()
+        for site in sites:
+            assert site.rows("patient") == [("p", "Ama", "1990"), ("q", "Kofi", None)]
+
+
+# --- P25, P26 -------------------------------------------------------------------------------------------------------
+
+
+def test_p25_no_transaction_is_open_while_the_network_is_used(tmp_path: Path) -> None:
+    """While every message is under way, the application can write at once, at both ends."""
+    with stock_sites(tmp_path) as sites:
+        for site in sites:
+            site.connection.execute("PRAGMA busy_timeout=0")
+        kinds: list[Kind] = []
+
+        def write(kind: Kind) -> None:
+            kinds.append(kind)
+            sites.primary.write("UPDATE item SET name = name || '.' WHERE id = 'i-1'")
+            sites[2].write("INSERT OR REPLACE INTO patient VALUES ('p', ?)", str(len(kinds)))
+
+        invoice(sites[2], "v", "BUM")
+        sites[2].line.on_reply = write
+        for _ in range(3):
+            sites[2].cycle()
+        assert {"push", "pull"} <= set(kinds)
+
+
+def test_p26_news_is_seen_by_a_look_at_the_log_alone(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        satellite = sites[2].satellite
+        assert satellite is not None
+        waiting: Waiting = satellite.waiting(30)
+        assert not sites[2].line.wait(waiting).news
+        stock(sites[3], "k", "KAL")
+        sites.sync(3)
+        assert not sites[2].line.wait(waiting).news  # not for site 2
+        sites.primary.write("UPDATE item SET name = 'x'")  # nobody was notified
+        assert sites[2].line.wait(waiting).news
+
+
+# --- P27 ------------------------------------------------------------------------------------------------------------
+
+
+def many(tmp_path: Path, **more: Any) -> Sites:
+    sites = stock_sites(tmp_path, joined=False, request_size=5, copies_of={1: "all", 3: ["BUM"]}, **more)
+    for number in range(40):
+        sites.primary.write("INSERT INTO item VALUES (?, ?, 'before')", f"i-{number:03}", f"C{number}")
+    sites.sync(2)
+    for number in range(12):
+        stock(sites[2], f"a{number:02}", "BUM", number)
+        invoice(sites[2], f"v{number:02}", "BUM")
+    sites.sync(2)
+    return sites
+
+
+def test_p27_a_piece_never_overwrites_what_the_log_brought_later(tmp_path: Path) -> None:
+    """Records are changed, made and deleted between any two pieces: none of it is lost or undone."""
+    with many(tmp_path) as sites:
+        number = 0
+
+        def change(kind: Kind) -> None:
+            nonlocal number
+            if kind == "pull" and number < 12:
+                stock(sites[2], f"a{number:02}", "BUM", 100 + number)
+                sites[2].write("DELETE FROM invoice WHERE id = ?", f"v{11 - number:02}")
+                sites.primary.write("UPDATE item SET name = 'after' WHERE id = ?", f"i-{number:03}")
+                sites.sync(2)
+                number += 1
+
+        sites[3].line.on_reply = change
+        sites[3].cycle()
+        sites[3].line.on_reply = None
+        assert number > 5
+        sites.sync()
+        for table in ("item", "stock", "invoice", "line"):
+            assert sites[3].rows(table) == sites[2].rows(table)
+        assert all(site.quarantine == [] for site in sites)
+
+
+def test_p27_a_fill_goes_on_where_it_was_after_every_crash(tmp_path: Path) -> None:
+    """The satellite dies after each piece, the line is cut, the primary is restarted: no piece is fetched twice."""
+    with many(tmp_path) as sites:
+        for _ in range(200):
+            sites[3].line.fail("pull", "lost reply", after=1)
+            sites[3].crash_at("after commit", 3)
+            try:
+                sites[3].cycle()
+            except (Crashed, PeerUnreachable):
+                sites.primary.restart()
+                sites[3].calm()
+                continue
+            break
+        sites[3].calm()
+        sites.sync()
+        pieces = [reply.piece for kind, _, reply in sites[3].line.messages if kind == "pull" and reply.piece]
+        applied = [(piece.type, piece.after) for piece in pieces]
+        assert len(applied) < 2.5 * len(set(applied))  # a lost reply is asked for again, nothing begins anew
+        for table in ("item", "stock", "invoice", "line"):
+            assert sites[3].rows(table) == sites[2].rows(table)
+
+
+def test_p27_what_a_site_holds_beyond_the_fill_leaves_but_its_own_unsent_records(tmp_path: Path) -> None:
+    with stock_sites(tmp_path, copies_of={1: "all", 3: ["BUM"]}) as sites:
+        stock(sites[2], "a", "BUM")
+        sites.sync()
+        with sites.primary.here.database.write() as writer:
+            from msyncd.flow.ledger import fills
+
+            fills.begin(writer, 3, because="a test", now=sites.primary.here.now(), initial=True)
+            stocks = sites.primary.here.types.types["stock"]
+            writer.begin_applying(1)
+            writer.delete(stocks, [("a",)])  # as if its leave had been trimmed
+            writer.end_applying()
+        stock(sites[3], "mine", "KAL")
+        sites[3].write("INSERT INTO patient VALUES ('p', 'mine')")
+        sites[3].cycle()
+        assert keys(sites[3], "stock") == ["mine"]
+        assert keys(sites[3], "patient") == ["p"]
+        assert keys(sites[2], "stock") == ["a"]
+
+
+# --- P28 ------------------------------------------------------------------------------------------------------------
+
+
+def prepared(tmp_path: Path, *, stock_there: bool = True) -> Sites:
+    """Before they first met, both ends had items, all alike, and stock of BUM, which differs."""
+    sites = stock_sites(tmp_path, joined=False)
+    sites[2].here.database.remove()
+    two = sites[2].connection
+    for table in ("name", "store", "item"):
+        for row in sites.primary.rows(table):
+            two.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+    columns = "stock (id, store_id, item_id, quantity)"
+    if stock_there:
+        two.execute(f"INSERT INTO {columns} VALUES ('a', 's-BUM', 'i-1', 2), ('b', 's-BUM', 'i-1', 2)")
+    sites.primary.here.database.remove()
+    sites.primary.write(f"INSERT INTO {columns} VALUES ('a', 's-BUM', 'i-1', 1), ('c', 's-BUM', 'i-1', 1)")
+    sites.primary.restart()
+    sites[2].restart()
+    return sites
+
+
+def test_p28_data_on_both_ends_that_differs_changes_nothing_until_it_is_decided(tmp_path: Path) -> None:
+    with prepared(tmp_path) as sites:
+        before = [site.rows("stock") for site in sites]
+        for _ in range(2):
+            with pytest.raises(JoiningUndecided, match="stock: 0 the same, 1 different, 1 only here, 1 only there"):
+                sites[2].cycle()
+        assert [site.rows("stock") for site in sites] == before
+        assert sites.primary.quarantine == sites[2].quarantine == []
+
+
+@pytest.mark.parametrize(("trust", "quantity"), [({"*": "primary"}, 1), ({"stock": "site"}, 2)])
+def test_p28_the_side_that_is_trusted_stands(tmp_path: Path, trust: dict[str, str], quantity: int) -> None:
+    with prepared(tmp_path) as sites:
+        assert sites[2].satellite is not None
+        sites[2].satellite.trust = trust
+        sites.sync()
+        assert sites[2].rows("stock", "id, quantity")[0] == ("a", quantity)
+        assert sites.primary.rows("stock") == sites[2].rows("stock")
+
+
+def test_p28_an_empty_site_needs_no_question_nor_does_one_that_is_alike(tmp_path: Path) -> None:
+    with prepared(tmp_path, stock_there=False) as sites:
+        sites.sync()  # items, names and stores stood alike at both ends
+        assert keys(sites[3], "item") == keys(sites[2], "item") == ["i-1", "i-2"]
+        assert keys(sites[2], "stock") == ["a", "c"]
+
+
+def test_p28_what_stood_on_a_site_before_init_is_sent(tmp_path: Path) -> None:
+    with stock_sites(tmp_path, joined=False) as sites:
+        sites[2].here.database.remove()
+        sites[2].connection.execute("PRAGMA foreign_keys=OFF")
+        stock(sites[2], "a", "BUM")
+        sites[2].connection.execute("PRAGMA foreign_keys=ON")
+        sites[2].restart()
+        sites.sync()
+        assert sites.primary.rows("stock", "id, quantity") == [("a", 1)]
+        assert keys(sites[2], "stock") == ["a"]
+
+
+# --- P31, P32 -------------------------------------------------------------------------------------------------------
+
+
+def test_p31_an_edit_that_takes_a_store_with_records_from_a_site_is_refused_in_words(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        stock(sites[2], "a", "BUM")
+        sites.sync()
+        problems = sites.primary.reload(active_stores=ACTIVE | {2: [], 3: ["KAL", "KDI", "BUM"]})
+        assert any("store BUM is active on site 2 and has records" in str(one) for one in problems)
+        sites.sync()
+        stock(sites[2], "b", "BUM")
+        with pytest.raises(Exception, match="store BUM is active on site 2, not here"):
+            stock(sites[3], "c", "BUM")
+        sites.sync()
+        assert keys(sites.primary, "stock") == ["a", "b"]
+
+
+def test_p31_a_store_without_records_moves_with_the_edit(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        assert sites.primary.reload(active_stores=ACTIVE | {2: [], 3: ["KAL", "KDI", "BUM"]}) == ()
+        sites.sync()
+        stock(sites[3], "a", "BUM")
+        with pytest.raises(Exception, match="store BUM is active on site 3, not here"):
+            stock(sites[2], "b", "BUM")
+        sites.sync()
+        assert keys(sites.primary, "stock") == ["a"]
+
+
+def test_p31_a_store_that_does_not_exist_yet_is_a_warning_and_active_once_it_does(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        problems = sites.primary.reload(active_stores=ACTIVE | {2: ["BUM", "NEW"]})
+        assert [one.severity for one in problems if "store NEW does not exist yet" in one.message] == ["warning"]
+        sites.primary.write("INSERT INTO store VALUES ('s-NEW', 'NEW', NULL)")
+        assert sites.primary.reload() == ()
+        sites.sync()
+        stock(sites[2], "a", "NEW")
+        sites.sync()
+        assert keys(sites.primary, "stock") == ["a"]
+
+
+def test_p31_who_acts_on_an_older_number_is_asked_to_say_hello_again(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        stock(sites[2], "a", "BUM")
+        sites[2].cycle()
+        push = next(message for kind, message, _ in sites[2].line.messages if kind == "push")
+        sites.primary.reload(active_stores=ACTIVE | {3: ["KAL"]})
+        old = Push(Batch(Cursor(0, 1), Cursor(0, 2), "m", facts_number=push.batch.facts_number), push.database_id, 1)
+        with pytest.raises(FactsChanged):
+            sites[2].line.push(old)
+        stock(sites[2], "b", "BUM")
+        sites.sync()  # it does so by itself
+        assert keys(sites.primary, "stock") == ["a", "b"]
+
+
+def test_p32_a_batch_of_another_epoch_is_not_applied(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        stock(sites[2], "a", "BUM")
+        sites[2].cycle()
+        push = next(message for kind, message, _ in sites[2].line.messages if kind == "push")
+        assert push.batch.epochs == {"s-BUM": 1}
+        number = sites.primary.here.facts.number
+        batch = Batch(push.batch.upto, Cursor(0, 99), "m", facts_number=number, epochs={"s-BUM": 2})
+        with pytest.raises(FactsChanged, match="epoch"):
+            sites[2].line.push(Push(batch, push.database_id, 1))
+
+
+def test_p32_each_hand_over_begins_an_epoch(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        epochs = [sites.primary.here.facts.epoch("s-BUM")]
+        for site in (3, 2):
+            moved = {one: [s for s in stores if s != "BUM"] for one, stores in ACTIVE.items()}
+            moved[site] = [*moved[site], "BUM"]
+            sites.primary.reload(active_stores=moved)
+            epochs.append(sites.primary.here.facts.epoch("s-BUM"))
+        assert epochs == [1, 2, 3]
