@@ -120,6 +120,19 @@ class Reader(ABC):
         """Entries in (after, upto] of these families: headers by type and key, lines by type and parent's key."""
 
     @abstractmethod
+    def log_beyond(self, cursor: Cursor, entries: int) -> Cursor:
+        """A cursor that many entries beyond another, or a little less. It may lie beyond the log's end."""
+
+    @abstractmethod
+    def log_wide_families(
+        self, after: Cursor, upto: Cursor, lines: Mapping[int, int], wider_than: int, most: int
+    ) -> list[tuple[int, Value]]:
+        """Families (the header's type and key) with entries in (after, upto] that lie further apart than so many.
+
+        `lines` gives the header's type of each type of lines. At most `most` are returned.
+        """
+
+    @abstractmethod
     def log_count(self, after: Cursor, interest: Interest | None = None, origin: int | None = None) -> int:
         """How many entries lie beyond a cursor (of one origin, if given)."""
 

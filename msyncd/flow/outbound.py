@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from msyncd.databases.interface import WRITE, Interest, Reader
+from msyncd.flow.ahead import Ahead
 from msyncd.flow.conversation import TypeChanges
 from msyncd.flow.drafting import Draft, draft
 from msyncd.flow.fold import Folded, Known
@@ -16,7 +17,7 @@ from msyncd.flow.here import Here
 from msyncd.flow.ledger.versions import versions_of
 from msyncd.flow.route import interest_of
 from msyncd.flow.values import size_of
-from msyncd.flow.window import Ahead, Window, read_window
+from msyncd.flow.window import Window, read_window
 from msyncd.model import Changes, Cursor, Direction, Row, Site
 from msyncd.plugins import Failed
 

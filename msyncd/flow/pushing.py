@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msyncd.databases.interface import Writer
 from msyncd.errors import RestoredBackup, TryLater
+from msyncd.flow.ahead import Ahead
 from msyncd.flow.conversation import Batch, Push, PushReply
 from msyncd.flow.hearing import hear
 from msyncd.flow.ledger import aside, marks, meta, owed, sites, staged, versions
@@ -14,7 +15,6 @@ from msyncd.flow.ledger.aside import Record
 from msyncd.flow.outbound import Outgoing, read_outgoing
 from msyncd.flow.pace import Pace
 from msyncd.flow.settle import quarantine_failed
-from msyncd.flow.window import Ahead
 from msyncd.model import PRIMARY, Cursor
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def push_all(satellite: "Satellite", progress: "Progress") -> tuple[int, int]:
         known = sites.known(reader, PRIMARY)
         if reader.log_end() <= known.confirmed:
             return 0, 0
-        left = reader.log_count(known.confirmed, origin=here.site)
+        left = reader.log_end().seq - known.confirmed.seq  # entries: at least as many as records
     pace = Pace(known.batch_size or here.settings.sync.request_size)
     sent, refused, cursor, include, ahead = 0, 0, known.confirmed, list[Record](), Ahead()
     with ThreadPoolExecutor(1, "push") as line:

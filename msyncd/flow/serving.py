@@ -7,6 +7,7 @@ import msgspec
 from msyncd.databases.interface import Writer
 from msyncd.errors import RestoredBackup
 from msyncd.flow.accepting import speaker
+from msyncd.flow.ahead import Ahead
 from msyncd.flow.conflict import number_outgoing
 from msyncd.flow.conversation import Batch, Pull, PullReply, Standing, TypeChanges
 from msyncd.flow.fill import read_piece
@@ -16,9 +17,7 @@ from msyncd.flow.ledger.aside import Aside
 from msyncd.flow.ledger.fills import Fill
 from msyncd.flow.ledger.sites import Known
 from msyncd.flow.outbound import LeftOut, Outgoing, read_outgoing
-from msyncd.flow.route import interest_of
 from msyncd.flow.settle import quarantine_failed
-from msyncd.flow.window import Ahead
 from msyncd.model import START, Cursor, Site
 
 MOST_RECORDS = 20_000
@@ -81,7 +80,7 @@ class Serving:
             )
             self._ahead[peer.sync_id] = (out.upto, ahead)
             mark, reaches = marks.newest(reader, marks.SHARED)
-            left = reader.log_count(out.upto, interest_of(here, peer)) if out.more else 0
+            left = reader.log_end().seq - out.upto.seq  # entries of the log: what is for the site is not more
         if reaches < out.upto or out.left_out or out.failed or out.holds or _has_versions(here, out.types):
             out, mark = _note(here, peer, pull.cursor, out, mark, reaches)
         epochs = {fact.store: fact.epoch for fact in here.facts.stores.values() if fact.active_site == peer.sync_id}

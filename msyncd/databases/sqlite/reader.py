@@ -101,6 +101,27 @@ class SQLiteReader(Reader):
             )
         return entries
 
+    def log_beyond(self, cursor: Cursor, entries: int) -> Cursor:
+        return Cursor(0, cursor.seq + entries)
+
+    def log_wide_families(
+        self, after: Cursor, upto: Cursor, lines: Mapping[int, int], wider_than: int, most: int
+    ) -> list[tuple[int, Value]]:
+        if not lines:
+            return []
+        parents = ", ".join(str(one) for one in sorted(set(lines.values())))
+        whose = " ".join(f"WHEN {line} THEN {header}" for line, header in lines.items())
+        rows = self._fetch(
+            "SELECT family, k FROM ("
+            " SELECT type AS family, key1 AS k, seq FROM msyncd_change_log"
+            f" WHERE seq > ? AND seq <= ? AND type IN ({parents})"
+            f" UNION ALL SELECT CASE type {whose} END, parent, seq FROM msyncd_change_log"
+            f" WHERE seq > ? AND seq <= ? AND type IN ({', '.join(str(one) for one in lines)})"
+            ") GROUP BY family, k HAVING max(seq) - min(seq) > ? LIMIT ?",
+            (after.seq, upto.seq, after.seq, upto.seq, wider_than, most),
+        )
+        return [(int(str(family)), key) for family, key in rows]
+
     def log_count(self, after: Cursor, interest: Interest | None = None, origin: int | None = None) -> int:
         where, parameters = _interest(interest)
         if origin is not None:
