@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from msyncd.commands import SECTIONS
 from msyncd.plugins import Plugins
 from msyncd.rules import BUILTIN
 from msyncd.settings import load
@@ -86,6 +87,43 @@ def test_a_rule_without_a_test_is_one_that_comes_later() -> None:
     rows = re.findall(r"^\| P(\d+) \|.*\| ([^|]+) \| ([^|]+) \|$", RULES, re.MULTILINE)
     bare = {int(number) for number, held, shown in rows if shown.strip() == "–" and "*not yet*" in held}
     assert bare == {int(number) for number, _, shown in rows if shown.strip() == "–"}
+
+
+def test_rules_are_shown_by_tests_that_exist() -> None:
+    tests = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    named = sorted(set(re.findall(r"`(test_p\d\d_)`", RULES)))
+    assert [one for one in named if f"def {one}" not in tests] == []
+
+
+def source() -> str:
+    """The package's text, with strings that go on joined and what is filled in left out."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "msyncd").rglob("*.py"))
+    joined = re.sub(r'"\s*\n\s*f?"', "", text)
+    return re.sub(r"\{[^{}]*\}", "\0", joined)
+
+
+@pytest.mark.parametrize("page", ["admin.md", "restore.md"])
+def test_messages_are_quoted_as_the_program_says_them(page: str) -> None:
+    code, strange, seen = source(), [], 0
+    for row in re.findall(r"^\| (`.*?) \|", (ROOT / "docs" / page).read_text(encoding="utf-8"), re.MULTILINE):
+        for message in re.findall(r"`([^`]+)`", row):
+            if "constraint failed" in message:
+                continue  # SQLite's own words
+            plain = message.replace("another database", "another …").replace("another installation", "another …")
+            filled_in = r"…|\b(?:[NMX]|\d+|BUM|KAL|KDI|HOST|item|transact|store_ID)\b"
+            parts = [part.strip() for part in re.split(filled_in, plain)]
+            strange += [part for part in parts if len(part) > 6 and part not in code]
+            seen += 1
+    assert strange == []
+    assert seen > 6
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/admin.md", "docs/restore.md", "docs/databases.md"])
+def test_commands_that_are_to_be_typed_exist(page: str) -> None:
+    known = {name for section in SECTIONS.values() for name in section}
+    typed = "\n".join(blocks(ROOT / page, "sh") + blocks(ROOT / page, "console"))
+    named = set(re.findall(r"^(?:\$ )?(?:sudo -u msyncd )?(?:msyncd|python3 run\.py) ([a-z-]+)", typed, re.MULTILINE))
+    assert named - known <= {"test", "lint", "bench", "setup"}
 
 
 @pytest.mark.parametrize(
