@@ -1,6 +1,6 @@
 """`msyncd sync`: one cycle now, by the running daemon or without it."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -60,24 +60,19 @@ def sync(trusted: tuple[str, ...], as_json: bool) -> int:
         done = _by_daemon(settings, trust, show) or _by_itself(settings, trust, show)
     left = _left(settings)
     if as_json:
-        print_json(
-            {
-                "format": 1,
-                "sent": done.sent,
-                "received": done.received,
-                "refused": done.refused,
-                "left": left,
-                "by_daemon": done.by_daemon,
-            }
-        )
+        print_json({"format": 1, **asdict(done), "left": left})
     else:
-        refused = f", {done.refused} refused" if done.refused else ""
-        click.echo(f"sent {count(done.sent, 'change')}, received {count(done.received, 'change')}{refused}")
-        for words in left:
-            click.echo(f"left: {words}")
-        if any("quarantine" in words for words in left):
-            note("see `msyncd quarantine list`")
+        _show(done, left)
     return 1 if left else 0
+
+
+def _show(done: Done, left: list[str]) -> None:
+    refused = f", {done.refused} refused" if done.refused else ""
+    click.echo(f"sent {count(done.sent, 'change')}, received {count(done.received, 'change')}{refused}")
+    for words in left:
+        click.echo(f"left: {words}")
+    if any("quarantine" in words for words in left):
+        note("see `msyncd quarantine list`")
 
 
 def _trust(settings: "Settings", trusted: tuple[str, ...]) -> dict[str, str]:

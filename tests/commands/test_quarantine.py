@@ -76,14 +76,14 @@ def test_one_entry_whole_beside_what_stands_here(refused: Country) -> None:
 
 def test_retry_applies_what_is_now_allowed(refused: Country) -> None:
     ids = [str(one["id"]) for one in _listed(refused)]
-    still = run("quarantine", "retry", *ids, "-c", refused.primary)
-    assert still.returncode == 1
+    still = invoke("quarantine", "retry", *ids, "-c", refused.primary)
+    assert still.exit_code == 1
     now = [one["id"] for one in _listed(refused)]
     assert len(now) == 2
     assert f"{now[0]}: the period is closed" in still.stdout, "by the number that it has now"
     refused.write("periods.py", REFUSING.replace('"xx"', '"yy"'))
-    applied = run("quarantine", "retry", "--all", "-c", refused.primary)
-    assert applied.returncode == 0, applied.stdout
+    applied = invoke("quarantine", "retry", "--all", "-c", refused.primary)
+    assert applied.exit_code == 0, applied.stdout
     assert _listed(refused) == []
     assert refused.rows("primary", "SELECT ID FROM trans_line ORDER BY ID") == [(1,), (2,)]
 
@@ -204,8 +204,8 @@ def test_a_relayed_record_is_known_at_the_primary(country: Country) -> None:
     ("given", "words"), [(["itm", "I1"], "there are item, store, "), (["item", "I1", "I2"], "the key of item is ID")]
 )
 def test_what_cannot_be_explained(country: Country, given: list[str], words: str) -> None:
-    done = run("explain", *given, "-c", country.satellite)
-    assert done.returncode == 2
+    done = invoke("explain", *given, "-c", country.satellite)
+    assert done.exit_code == 2
     assert words in done.stderr
 
 
@@ -232,8 +232,8 @@ def test_plugins(refused: Country) -> None:
     assert periods["origin"] == str(refused.folder / "periods.py")
     assert "periods" in invoke("plugins", "-c", refused.primary).stdout
     refused.write("periods.py", "import nothing_of_that_name\n")
-    done = run("plugins", "-c", refused.primary)
-    assert done.returncode == 78
+    done = invoke("plugins", "-c", refused.primary)
+    assert done.exit_code == 78
     assert "periods.py:1:1: " in done.stdout
 
 
@@ -248,18 +248,18 @@ def test_check_connection_in_steps(refused: Country) -> None:
 def test_check_connection_has_no_side_effects(country: Country) -> None:
     with country.serving():
         at_primary = country.rows("primary", "SELECT * FROM msyncd_site")
-        done = run("check-connection", "-c", country.satellite)
-        assert done.returncode == 0, done.stdout
+        done = invoke("check-connection", "-c", country.satellite)
+        assert done.exit_code == 0, done.stdout
         assert country.rows("primary", "SELECT * FROM msyncd_site") == at_primary
     assert country.traces("satellite") == [], "not even the ledger is made"
     assert not (country.folder / "state2").exists()
 
 
 def test_check_connection_says_what_to_do(country: Country) -> None:
-    done = run("check-connection", "-c", country.satellite)
-    assert done.returncode == 1
+    done = invoke("check-connection", "-c", country.satellite)
+    assert done.exit_code == 1
     assert "failed  tcp" in done.stdout
     assert "→ does the primary run and listen there?" in done.stdout
-    assert run("check-connection", "-c", country.primary).returncode == 2
+    assert invoke("check-connection", "-c", country.primary).exit_code == 2
     country.database("satellite").unlink()
-    assert run("check-connection", "-c", country.satellite).returncode == 75
+    assert invoke("check-connection", "-c", country.satellite).exit_code == 75

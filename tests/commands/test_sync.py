@@ -55,25 +55,25 @@ def test_what_was_refused_stays_until_it_is_corrected(country: Country) -> None:
             country.folder / "types.yaml", "store: store_ID", "application_triggers: fire\n    store: store_ID"
         )
         country.execute("satellite", "INSERT INTO transact VALUES ('T1', 'S2', NULL, 'xx')")
-        done = run("sync", "-c", country.satellite)
-        assert done.returncode == 1
+        done = invoke("sync", "-c", country.satellite)
+        assert done.exit_code == 1
         assert "1 refused" in done.stdout
         assert "left: 1 in quarantine\n" in done.stdout
         assert "see `msyncd quarantine list`" in done.stderr
         country.execute("satellite", "UPDATE transact SET status = 'nw'")
-        assert run("sync", "-c", country.satellite).returncode == 0
+        assert invoke("sync", "-c", country.satellite).exit_code == 0
 
 
 def test_joining_with_central_records_that_only_this_site_has_asks_which_stand(country: Country) -> None:
     country.execute("satellite", "INSERT INTO item VALUES ('I2', 'Paracetamol', 1)")
     with country.serving():
-        undecided = run("sync", "-c", country.satellite)
-        assert undecided.returncode == 1
+        undecided = invoke("sync", "-c", country.satellite)
+        assert undecided.exit_code == 1
         assert "item: records only here, which are made on the primary only" in undecided.stderr
         assert "--trust" in undecided.stderr
         assert country.rows("satellite", "SELECT name FROM item") == [("Paracetamol",)]
-        decided = run("sync", "-c", country.satellite, "--trust", "item=primary")
-    assert decided.returncode == 0, decided.stderr
+        decided = invoke("sync", "-c", country.satellite, "--trust", "item=primary")
+    assert decided.exit_code == 0, decided.stderr
     assert country.rows("satellite", "SELECT code FROM store ORDER BY 1") == [("BUM",), ("CMS",), ("KAL",)]
 
 
@@ -88,11 +88,11 @@ def test_trust_is_understood_or_refused(country: Country, given: str, words: str
 
 
 def test_sync_is_for_satellites(country: Country) -> None:
-    done = run("sync", "-c", country.primary)
-    assert done.returncode == 2
+    done = invoke("sync", "-c", country.primary)
+    assert done.exit_code == 2
     assert "satellites call it" in done.stderr
     alone = country.write("alone.yaml", 'this_site: {sync_id: 2, database: "sqlite:///satellite.db"}\n')
-    assert run("sync", "-c", alone).returncode == 0
+    assert invoke("sync", "-c", alone).exit_code == 0
 
 
 # --- status -----------------------------------------------------------------------------------------------------------
@@ -184,8 +184,8 @@ def test_a_record_type_that_one_end_lacks_is_stopped_and_said(country: Country) 
         types = country.folder / "types.yaml"
         satellites = country.write("types2.yaml", types.read_text().replace("  item:", "  thing:"))
         country.edit(country.satellite, "types.yaml", satellites.name)
-        done = run("sync", "-c", country.satellite)
-        assert done.returncode == 1
+        done = invoke("sync", "-c", country.satellite)
+        assert done.exit_code == 1
         assert "left: record type thing is stopped" in done.stdout
     document = answer("status", "-c", country.satellite)
     stopped = {one["name"]: one["reason"] for one in document["record_types"] if one["state"] == "stopped"}
@@ -225,7 +225,7 @@ def test_the_state_of_a_peer(ago: timedelta | None, options: dict[str, bool], st
 def test_interval_0_is_paused_and_sync_works_still(country: Country) -> None:
     country.edit(country.satellite, "record_types:", "sync: {interval: 0}\nrecord_types:")
     with country.serving():
-        assert run("sync", "-c", country.satellite).returncode == 0
+        assert invoke("sync", "-c", country.satellite).exit_code == 0
     assert answer("status", "-c", country.satellite)["peers"][0]["state"] == "paused"
 
 
