@@ -64,6 +64,19 @@ def test_what_was_refused_stays_until_it_is_corrected(country: Country) -> None:
         assert invoke("sync", "-c", country.satellite).exit_code == 0
 
 
+def test_joining_with_records_on_both_ends_asks_which_stand(country: Country) -> None:
+    country.execute("primary", "INSERT INTO item VALUES ('I1', 'Amoxicillin', 3)")
+    country.execute("satellite", "INSERT INTO item VALUES ('I1', 'amoxi', 4), ('I2', 'Paracetamol', 1)")
+    with country.serving():
+        undecided = run("sync", "-c", country.satellite)
+        assert undecided.returncode == 1
+        assert "item: 0 the same, 1 different, 1 only here" in undecided.stderr
+        assert country.rows("satellite", "SELECT name FROM item ORDER BY ID") == [("amoxi",), ("Paracetamol",)]
+        decided = run("sync", "-c", country.satellite, "--trust", "item=primary")
+    assert decided.returncode == 0, decided.stderr
+    assert country.rows("satellite", "SELECT * FROM item") == [("I1", "Amoxicillin", 3)]
+
+
 def test_joining_with_central_records_that_only_this_site_has_asks_which_stand(country: Country) -> None:
     country.execute("satellite", "INSERT INTO item VALUES ('I2', 'Paracetamol', 1)")
     with country.serving():
