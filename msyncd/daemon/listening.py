@@ -42,7 +42,7 @@ class Listening:
         if self._server is None or self._as != wanted:
             self.close()  # first: the new one may want the same port
             self._begin(settings)
-            self._as = wanted
+            self._as = wanted  # at last: whatever failed is begun again
         elif (files := _files(settings.listen)) != self._files:
             self._server.reload_tls()
             self._files = files
@@ -50,17 +50,16 @@ class Listening:
         return LOOK_SECONDS
 
     def _begin(self, settings: Settings) -> None:
-        files = _files(settings.listen)
-        server = serve(self._site, settings)
+        self._files = _files(settings.listen)
+        self._server = server = serve(self._site, settings)
         server.start()
-        self._server, self._files = server, files
         self._report.put(listening=server.url, listening_problem=None)
         self._log.info("listening", url=server.url)
         self._started()
 
     def close(self) -> None:
         """Take no new request, let those under way finish."""
-        server, self._server = self._server, None
+        server, self._server, self._as = self._server, None, None
         if server is not None:
             self._report.put(listening=None)
             if not server.stop(STOP_SECONDS):

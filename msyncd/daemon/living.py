@@ -38,12 +38,13 @@ class Living:
         started = self._clock()
         if not self._news(client):
             return 0.0 if self._clock() - started >= _QUICK else _QUICK
-        self._heard_at = self._cycling.rounds
+        rounds = self._cycling.rounds
         pause = self._pause()
         if pause:
             self.loop.beat(pause + WAIT_SECONDS)
             time.sleep(pause)
         self._cycling.wanted()
+        self._heard_at = rounds  # at last: news that did not get so far are heard again
         return _OFF
 
     def _news(self, client: PrimaryClient) -> bool:

@@ -17,6 +17,8 @@ from msyncd.model import Cursor
 LOOK_SECONDS = 0.2
 """Wake-ups are not trusted (P26)."""
 DEBOUNCE_SECONDS = 0.004
+CLOSER_SECONDS = 0.01
+_AFTER_EVENT_SECONDS = 0.3
 _ARM_SECONDS = 5.0
 
 
@@ -49,6 +51,7 @@ class LocalWrites:
         self._observer: Any = None
         self._folders: dict[str, int] = {}
         self._armed = 0.0
+        self._event_at = clock() - _AFTER_EVENT_SECONDS
         self.loop = Loop("local writes", self.step, clock=clock)
 
     def step(self) -> float:
@@ -61,7 +64,8 @@ class LocalWrites:
             self._arm(database)
         version = database.data_version()
         if version == self._version:
-            return LOOK_SECONDS
+            # the file is written before the commit can be seen: between the two lies at least a sync of the disk
+            return CLOSER_SECONDS if self._clock() - self._event_at < _AFTER_EVENT_SECONDS else LOOK_SECONDS
         time.sleep(DEBOUNCE_SECONDS)  # an application that writes row by row is asked about once
         with database.read() as reader:
             end = reader.log_end()
@@ -69,6 +73,11 @@ class LocalWrites:
             self._grown()
         self._version, self._end = version, end
         return 0.0
+
+    def _event(self) -> None:
+        """A file was written."""
+        self._event_at = self._clock()
+        self.loop.ring()
 
     def close(self) -> None:
         """Watch no more."""
@@ -84,7 +93,7 @@ class LocalWrites:
             return
         self._disarm()
         observer = Observer()
-        handler = _Ring(frozenset(path.name for path in paths), self.loop.ring)
+        handler = _Ring(frozenset(path.name for path in paths), self._event)
         try:
             for folder in folders:
                 observer.schedule(handler, folder, recursive=False)
