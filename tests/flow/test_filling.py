@@ -1,4 +1,4 @@
-"""How a site begins, and who may edit: fills, joining with data on both ends, store facts (P7, P25, P26, P27, P28, P31, P32)."""
+"""How a site begins, and who may edit: fills, joining with data on both ends, facts (P7, P25 to P28, P31, P32)."""
 
 from pathlib import Path
 from typing import Any

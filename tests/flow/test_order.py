@@ -1,4 +1,4 @@
-"""Batches of consistent order: families, references, unique values, cycles, waiting (P5, P9, P13, P16, P17, P23, P36)."""
+"""Order in and across batches: families, references, uniques, cycles, waiting (P5, P9, P13, P16, P17, P23, P36)."""
 
 from pathlib import Path
 
@@ -276,7 +276,8 @@ def test_p17_what_still_waits_when_the_sender_is_level_goes_to_quarantine_with_w
 
 # --- P23 ------------------------------------------------------------------------------------------------------------
 
-TRIGGER = "CREATE TABLE seen (id TEXT); CREATE TRIGGER count AFTER INSERT ON stock BEGIN INSERT INTO seen VALUES (NEW.id); END;"
+TRIGGER = """CREATE TABLE seen (id TEXT);
+CREATE TRIGGER count AFTER INSERT ON stock BEGIN INSERT INTO seen VALUES (NEW.id); END;"""
 
 
 @pytest.mark.parametrize(("choice", "fired"), [("fire", [("a",)]), ("silent", [])])
@@ -308,7 +309,9 @@ def test_p23_a_choice_is_asked_for(tmp_path: Path) -> None:
 
 def test_p12_what_an_application_trigger_alters_is_that_sites_own_change(tmp_path: Path) -> None:
     """The primary's application writes names in capitals, also those that arrive: their site is sent them."""
-    capitals = "CREATE TRIGGER capitals AFTER INSERT ON patient BEGIN UPDATE patient SET name = upper(name) WHERE id = NEW.id; END;"
+    capitals = (
+        "CREATE TRIGGER c AFTER INSERT ON patient BEGIN UPDATE patient SET name = upper(name) WHERE id = NEW.id;END"
+    )
     types = TYPES.replace("sent_to: every_site}\n  stock", "sent_to: every_site, application_triggers: fire}\n  stock")
     with stock_sites(tmp_path, schema={1: SCHEMA + capitals, 2: SCHEMA, 3: SCHEMA}, record_types=types) as sites:
         sites[2].write("INSERT INTO patient VALUES ('p', 'ama')")

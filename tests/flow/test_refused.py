@@ -1,4 +1,4 @@
-"""What is refused, and what becomes of it (P18 to P22): quarantine, put back, poison, deletes that others stand in the way of."""
+"""What is refused, and what becomes of it (P18 to P22): quarantine, put back, poison, deletes in whose way others stand."""
 
 from pathlib import Path
 
@@ -230,7 +230,7 @@ def test_p21_a_locked_database_is_tried_later_whole(tmp_path: Path, monkeypatch:
 
 @pytest.mark.parametrize("on_delete", ["", " ON DELETE CASCADE"])
 def test_p22_a_delete_never_cascades_into_what_its_author_may_not_edit(tmp_path: Path, on_delete: str) -> None:
-    """An item goes on the primary while a site posts stock of it: the stock stays, the primary is told and can put it back."""
+    """An item goes on the primary while a site posts stock of it: the stock stays, and the primary can put it back."""
     schema = SCHEMA.replace(
         "item_id TEXT NOT NULL REFERENCES item,\n    barcode",
         f"item_id TEXT NOT NULL REFERENCES item{on_delete},\n    barcode",

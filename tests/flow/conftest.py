@@ -1,0 +1,16 @@
+"""The flow's tests make hundreds of databases, and each commit is synced to the disk: one in memory, if there is."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.flow.support import swift_folder
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder for one test, of real files."""
+    with tempfile.TemporaryDirectory(prefix="msyncd-", dir=swift_folder()) as folder:
+        yield Path(folder)
