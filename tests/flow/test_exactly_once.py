@@ -320,7 +320,6 @@ def test_p15_a_reply_to_a_question_that_is_out_of_date_is_dropped(tmp_path: Path
         sites.primary.write("UPDATE item SET name = 'old' WHERE id = 'i-1'")
         line.on_reply = overtake
         sites[2].cycle()
-        sites.sync()
         assert sites[2].rows("item", "id, name")[0] == ("i-1", "new")
 
 

@@ -1,4 +1,4 @@
-"""What is refused, and what becomes of it (P18 to P22): quarantine, put back, poison, deletes in whose way others stand."""
+"""What is refused, and what becomes of it (P18 to P22): quarantine, put back, poison, deletes in others' way."""
 
 from pathlib import Path
 
