@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
+import msgspec
+
 from msyncd.databases.interface import Reader, Scope
 from msyncd.flow.conversation import Piece, TypeChanges
 from msyncd.flow.here import Here
@@ -41,8 +43,12 @@ def read_piece(
     *,
     stopped: Mapping[str, str],
     digests: bool = False,
+    include: Sequence[tuple[str, Row]] = (),
 ) -> Poured:
-    """The piece of a fill behind a place: a root type ("" before the first) and its last key (None: from its start)."""
+    """The piece of a fill behind a place: a root type ("" before the first) and its last key (None: from its start).
+
+    `include` names records to take in besides: they hold unique values that the piece gives to others (P16).
+    """
     roots = [name for name in here.types.roots() if name not in stopped and (fill.record_type in (None, name))]
     name, after = at
     if not roots:
@@ -55,9 +61,14 @@ def read_piece(
     upto = root.key_of(rows[-1]) if len(rows) == limit else None
     left_out: list[LeftOut] = []
     failed: list[tuple[Changes, Failed]] = []
+    wanted = {tuple(key) for its_type, key in include if its_type == name} - {root.key_of(row) for row in rows}
+    rows = [*rows, *reader.rows(root, wanted).values()] if wanted else rows
     spoken = [
         _spoken(reader, one, digests) for one in _family(reader, here, site, root, rows, stopped, left_out, failed)
     ]
+    if wanted:
+        brought = {root.key_of(row) for row in spoken[0].rows}
+        spoken[0] = msgspec.structs.replace(spoken[0], leaves=list(wanted - brought))
     position = roots.index(name)
     return Poured(
         Piece(

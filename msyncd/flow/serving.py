@@ -97,7 +97,9 @@ class Serving:
         limit = max(1, min(pull.records, MOST_RECORDS))
         with here.database.read() as reader:
             place = (at[0], tuple(at[1]) if at[1] is not None else None)
-            poured = read_piece(reader, here, peer, fill, place, limit, stopped=known.stopped or {})
+            poured = read_piece(
+                reader, here, peer, fill, place, limit, stopped=known.stopped or {}, include=pull.include
+            )
             mark, reaches = marks.newest(reader, marks.SHARED)
             end = reader.log_end()
         piece = poured.piece

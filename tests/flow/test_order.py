@@ -6,6 +6,9 @@ import pytest
 
 from msyncd.flow import pushing
 from msyncd.flow.conversation import Push
+from msyncd.flow.ledger import meta
+from msyncd.flow.ledger import sites as known_sites
+from msyncd.flow.pace import Pace
 from msyncd.testing import Kind, Sites
 from tests.flow.support import SCHEMA, TYPES, invoice, keys, stock, stock_sites
 
@@ -176,6 +179,29 @@ def test_p16_a_unique_value_passes_from_a_deleted_record_to_a_new_one(tmp_path: 
         sites.sync()
         assert sites.primary.rows("stock", "id, barcode") == [("b", "x")]
         assert sites.primary.quarantine == []
+
+
+def test_p16_a_fill_takes_unique_values_from_records_that_come_in_later_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pace, "after", lambda *_: Pace(1))
+    with stock_sites(tmp_path, copies_of={1: "all", 3: ["BUM"]}, request_size=1) as sites:
+        stock(sites[2], "a", "BUM", barcode="of a")
+        stock(sites[2], "z", "BUM", barcode="of z")
+        sites.sync()
+        with sites[2].transaction():
+            sites[2].write("UPDATE stock SET barcode = NULL")
+            sites[2].write("UPDATE stock SET barcode = 'of z' WHERE id = 'a'")
+            sites[2].write("UPDATE stock SET barcode = 'of a' WHERE id = 'z'")
+        sites.sync(2)
+        with sites.primary.here.database.write() as writer:
+            meta.note_trimmed(writer, writer.log_end())
+            writer.trim_log(writer.log_end())
+        with sites[3].here.database.write() as writer:
+            known_sites.note(writer, 1, batch_size=1)
+        sites.sync()
+        assert sites[3].rows("stock", "id, barcode") == [("a", "of z"), ("z", "of a")]
+        assert sites[3].quarantine == []
 
 
 CYCLE = """
