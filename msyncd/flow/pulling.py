@@ -5,6 +5,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from msyncd.databases.interface import Reader, Scope, Writer
+from msyncd.errors import TryLater
 from msyncd.flow.apply import NeedsMoreError
 from msyncd.flow.conversation import Pull, PullReply, Standing
 from msyncd.flow.fill import next_place
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 TOLD = "the primary was told"
 GIVEN = "given:"
+MOST_ROUNDS = 200
+"""Times in one cycle that a batch is asked for again with more records in it: a chain of swaps takes one for each."""
 
 
 def pull_all(satellite: "Satellite", progress: "Progress") -> int:
@@ -49,8 +52,10 @@ def pull_all(satellite: "Satellite", progress: "Progress") -> int:
         except NeedsMoreError as error:
             include += error.records
             satellite.rounds += 1
-            if satellite.rounds > 20:
-                raise
+            if satellite.rounds > MOST_ROUNDS:
+                raise TryLater(
+                    "the primary does not send the records that are in the way", hint="see its log"
+                ) from error
             continue
         include = []
         applied += got

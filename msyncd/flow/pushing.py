@@ -149,7 +149,7 @@ def _again(satellite: "Satellite", under_way: _Sent, reply: PushReply) -> Cursor
     """The primary stands elsewhere: it applied a batch whose reply was lost, or it needs more in this one."""
     if reply.needs:
         satellite.rounds += 1
-        if satellite.rounds > 20:
+        if satellite.rounds > 200:
             raise TryLater("the primary keeps asking for more records", hint="see its log")
         return under_way.batch.after
     here = satellite.here
