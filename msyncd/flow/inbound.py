@@ -4,7 +4,7 @@ Everything here happens in one write transaction, whose receipt or cursor the ca
 commit together, or not at all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from msyncd.databases.interface import Writer
 from msyncd.flow import conflict
@@ -36,14 +36,23 @@ class _HookFailedError(Exception):
 
 
 def take_in(
-    writer: Writer, here: Here, work: Batchwork, origin: int, mark: str, pushed: Cursor | None = None
+    writer: Writer,
+    here: Here,
+    work: Batchwork,
+    origin: int,
+    mark: str,
+    pushed: Cursor | None = None,
+    asked_for: Collection[Record] = (),
 ) -> tuple[Outcome, list[AppliedBatch]]:
     """Check and apply what arrived from a site. `pushed` (on a satellite): up to where its own log was sent.
+
+    `asked_for` names records that the sender was asked for and need not be asked for again.
 
     Returns what became of it, and what hooks are told once it is committed. Raises NeedsMoreError, TryLater.
     """
     outcome = Outcome(origin)
     asked = {(name, key) for name, one in work.items() for key in one.all_keys()} if _has_uniques(here, work) else set()
+    asked |= set(asked_for)
     listed = _add_kept_aside(writer, here, work, origin)
     find_stores(writer, here, work)
     if pushed is not None:

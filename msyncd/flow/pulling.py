@@ -10,16 +10,17 @@ from msyncd.flow.apply import NeedsMoreError
 from msyncd.flow.conversation import Pull, PullReply, Standing
 from msyncd.flow.fill import next_place
 from msyncd.flow.hearing import hear
+from msyncd.flow.here import Here
 from msyncd.flow.inbound import take_in
 from msyncd.flow.joining import TRUSTED
 from msyncd.flow.ledger import aside, meta, receipts, sites
 from msyncd.flow.ledger.aside import Record
 from msyncd.flow.ledger.fills import Fill
 from msyncd.flow.ledger.receipts import Pulled
-from msyncd.flow.outcome import Outcome
+from msyncd.flow.outcome import Outcome, take_out
 from msyncd.flow.pace import Pace
 from msyncd.flow.pour import work_of_piece
-from msyncd.flow.receive import received
+from msyncd.flow.receive import Batchwork, received
 from msyncd.flow.settle import quarantine_waiting
 from msyncd.flow.values import packed_key
 from msyncd.model import PRIMARY, START, AppliedBatch
@@ -48,7 +49,7 @@ def pull_all(satellite: "Satellite", progress: "Progress") -> int:
         reply = satellite.peer.pull(request)
         arrived = perf_counter()
         try:
-            got, told = _take(satellite, pulled, reply, told_of=request.standing)
+            got, told = _take(satellite, pulled, reply, request)
         except NeedsMoreError as error:
             include += error.records
             satellite.rounds += 1
@@ -103,18 +104,16 @@ def _standing(satellite: "Satellite", reader: Reader) -> tuple[Standing, ...]:
     return tuple(told)
 
 
-def _take(
-    satellite: "Satellite", pulled: Pulled, reply: PullReply, *, told_of: Sequence[Standing]
-) -> tuple[int, list[AppliedBatch]]:
+def _take(satellite: "Satellite", pulled: Pulled, reply: PullReply, request: Pull) -> tuple[int, list[AppliedBatch]]:
     """Apply a reply: rows, cursor and mark commit together. A reply to an outdated question is dropped (P15)."""
     here = satellite.here
     assert satellite.link is not None
     batch, piece = reply.batch, reply.piece
     nothing = piece is None and (batch is None or not len(batch)) and reply.cursor == pulled.cursor
     mark = batch.mark if batch is not None else pulled.mark
-    if nothing and not reply.refusals and not reply.wanted and mark == pulled.mark and not told_of:
+    if nothing and not reply.refusals and not reply.wanted and mark == pulled.mark and not request.standing:
         return 0, []
-    outcome, told = here.database.with_care(lambda writer: _receive(writer, satellite, pulled, reply, mark, told_of))
+    outcome, told = here.database.with_care(lambda writer: _receive(writer, satellite, pulled, reply, mark, request))
     if refused := outcome.refusals():
         here.plugins.refused(refused)
     return outcome.applied, told
@@ -126,7 +125,7 @@ def _receive(
     pulled: Pulled,
     reply: PullReply,
     mark: str,
-    told_of: Sequence[Standing],
+    request: Pull,
 ) -> tuple[Outcome, list[AppliedBatch]]:
     """In one transaction: what the reply brings, and where this site then stands."""
     here = satellite.here
@@ -140,14 +139,15 @@ def _receive(
     pushed = sites.known(writer, PRIMARY).confirmed
     if piece is not None:
         work = work_of_piece(writer, here, piece, pushed, satellite.link.stopped)
-        outcome, told = take_in(writer, here, work, PRIMARY, mark, pushed)
+        outcome, told = take_in(writer, here, work, PRIMARY, mark, pushed, request.include)
     elif batch is not None:
         work = received(here.types, batch.types, PRIMARY, satellite.link.stopped)
-        outcome, told = take_in(writer, here, work, PRIMARY, mark, pushed)
+        _spare_own(writer, here, work, request.include)
+        outcome, told = take_in(writer, here, work, PRIMARY, mark, pushed, request.include)
     if reply.level:
         quarantine_waiting(writer, PRIMARY, outcome)
     receipts.put_pulled(writer, PRIMARY, _moved(satellite, pulled, reply, mark))
-    _mark_told(writer, told_of)
+    _mark_told(writer, request.standing)
     if piece is not None and piece.last and meta.get(writer, TRUSTED):
         meta.put(writer, TRUSTED, "")  # joined: from now on each site's own records are its own
     sites.note(
@@ -191,6 +191,16 @@ def _give(writer: Writer, satellite: "Satellite", reply: PullReply) -> None:
             if one.sent_to == "sites_of_store" and one.edited_on == "active_site":
                 writer.log_all(here.types.ids[name], one, here.site, Scope(frozenset({store})))
         meta.put(writer, GIVEN + store, str(number))
+
+
+def _spare_own(reader: Reader, here: Here, work: Batchwork, include: Sequence[Record]) -> None:
+    """A record of this site's own that was asked for and that the primary does not have is not therefore deleted."""
+    for name, key in include:
+        one = work.get(name)
+        if one is not None and key in set(one.deletes.keys) and one.record_type.edited_on == "active_site":
+            store = reader.stores_of(one.record_type, [key]).get(key, (None, None))[0]
+            if here.facts.active_site(store) == here.site:
+                take_out(work, [(name, key)])
 
 
 def _mark_told(writer: Writer, told_of: Sequence[Standing]) -> None:

@@ -204,6 +204,21 @@ def test_p16_a_fill_takes_unique_values_from_records_that_come_in_later_pieces(
         assert sites[3].quarantine == []
 
 
+def test_p16_two_owners_of_one_unique_value_do_not_stop_each_other(tmp_path: Path) -> None:
+    """Two sites gave one barcode, which no application could see: one is set apart, all else flows."""
+    with stock_sites(tmp_path, copies_of={1: "all", 3: ["BUM"]}) as sites:
+        stock(sites[3], "k", "KAL", barcode="x")
+        stock(sites[2], "b", "BUM", barcode="x")
+        stock(sites[2], "c", "BUM")
+        sites[2].write("INSERT INTO patient VALUES ('p', 'Ama')")
+        sites.sync()
+        assert keys(sites.primary, "stock") == ["b", "c"]
+        assert all(keys(site, "patient") == ["p"] for site in sites)
+        assert "c" in keys(sites[3], "stock")
+        assert sites[3].rows("stock", "id, barcode")[-1] == ("k", "x")  # its owner's record stays as it is
+        assert (("k",), 3) in [(one.key, one.site) for one in sites.primary.quarantine]
+
+
 CYCLE = """
 CREATE TABLE person (id TEXT PRIMARY KEY, boss TEXT REFERENCES person DEFERRABLE INITIALLY DEFERRED);
 CREATE TABLE hen (id TEXT PRIMARY KEY, egg TEXT NOT NULL REFERENCES egg DEFERRABLE INITIALLY DEFERRED);
