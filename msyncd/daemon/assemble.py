@@ -6,6 +6,7 @@ from secrets import token_hex
 
 from msyncd.daemon.accounts import SettingsAccounts, slow_no
 from msyncd.daemon.site import Doors, Site
+from msyncd.databases import open_database
 from msyncd.databases.interface import Database
 from msyncd.errors import ConfigurationInvalid, MsyncdError, Problem
 from msyncd.flow.here import Clock, utc_now
@@ -45,9 +46,11 @@ def assemble(
     warnings: tuple[Problem, ...] = ()
     if plugins is None:
         plugins, warnings = load_plugins(settings)
+    database = database or open_database(settings.this_site.database)
+    before = database.schema_version()
     opened = open_site(settings, plugins, clock=clock, database=database)
     client = None if settings.is_primary else primary_client(settings)
-    site = Site(opened.here, (*warnings, *opened.problems), client)
+    site = Site(opened.here, (*warnings, *opened.problems), client, schema_version=before)
     plugins.connect(FlowWorld(lambda: site.here))
     return site
 

@@ -59,6 +59,7 @@ class Daemon:
         self.report.put(version=__version__, started=started, stopped=None, pid=os.getpid())
         with self._handling_signals():
             self._log.info("msyncd starts", version=__version__, configuration=str(self._reloader.current.file))
+            self._write_report(now=True)
             self._control.start()
             self._watcher.start()
             self.keeping.look()  # what was edited since it was read is seen now

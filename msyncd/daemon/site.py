@@ -15,11 +15,20 @@ from msyncd.wire.client import PrimaryClient
 class Site:
     """Either `primary` or `satellite` is there. `here` is what both work with; assigning to it swaps all at once.
 
-    `problems` are those that were found when it was opened. `boundary` keeps a swap out of the work.
+    `problems` are those that were found when it was opened; `schema_version` is that of the database before it was.
+    `boundary` keeps a swap out of the work.
     """
 
-    def __init__(self, here: Here, problems: tuple[Problem, ...], client: PrimaryClient | None = None) -> None:
+    def __init__(
+        self,
+        here: Here,
+        problems: tuple[Problem, ...],
+        client: PrimaryClient | None = None,
+        *,
+        schema_version: int = 0,
+    ) -> None:
         self.problems = problems
+        self.schema_version = schema_version
         self.boundary = Boundary()
         self.primary: Primary | None = None
         self.satellite: Satellite | None = None

@@ -21,19 +21,19 @@ class Verifying:
     ) -> None:
         self._site, self._changed = site, changed
         self._log = structlog.get_logger("msyncd.daemon")
-        self._seen: tuple[Database, int] | None = None
+        self._seen: tuple[Database, int] = site.here.database, site.schema_version
         self.loop = Loop("schema", self.step, clock=clock)
 
     def step(self) -> float:
         """One look."""
         database = self._site.here.database
         now = database, database.schema_version()
-        if self._seen is not None and now != self._seen:
+        if now != self._seen:
             with self._site.boundary.alone():
                 self._reopen()
             self._changed()
-        # what opening has changed itself is no news; a change that comes in between is found by the next opening
-        self._seen = database, database.schema_version()
+        # as it was before opening: what was changed meanwhile, by whomever, is looked at again
+        self._seen = now
         return LOOK_SECONDS
 
     def _reopen(self) -> None:

@@ -22,7 +22,8 @@ class Injected(RuntimeError):
 class FailAt:
     """Inside, the `number`-th call from one of the `callers` (paths within msyncd) raises.
 
-    In this thread, and in those in which a push is sent; not in those of a server. `fired` says whether it did, `where` in which call.
+    In this thread, and in those in which a push is sent; not in those of a server.
+    `fired` says whether it did, `where` in which call.
     """
 
     def __init__(self, number: int, callers: tuple[str, ...]) -> None:
