@@ -1,5 +1,6 @@
 """The demo's country: a central medical store and two district stores, each site with a folder, YAML and database."""
 
+import contextlib
 import json
 import secrets
 import socket
@@ -10,6 +11,8 @@ from typing import Final
 from msyncd.commands.demo.database import new_database, sample_file
 
 PASSWORD_FILE: Final = "password"
+_LOWEST_PORT: Final = 20_000
+_PORTS: Final = 12_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +125,12 @@ def _copies(place: Place) -> str:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on just now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
+    """A port of this machine that nobody listens on just now.
+
+    It lies below those that outgoing connections are given, so that none of them takes it before the primary does.
+    """
+    while True:
+        port = _LOWEST_PORT + secrets.randbelow(_PORTS)
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            return port

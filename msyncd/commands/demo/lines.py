@@ -1,6 +1,7 @@
 """The demo told as plain lines: for --once, for files and pipes, and for terminals that move no cursor."""
 
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -35,9 +36,8 @@ class Lines:
         if self._every is None or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + self._every
-        for place, counts, state in scene.table():
-            held = ", ".join(f"{count} {what}" for count, what in zip(counts, SHOWN, strict=True))
-            click.echo(f"    {place.name}: {held}; {state}")
+        for line in stand_lines(scene.table()):
+            click.echo(f"    {line}")
 
 
 class Silence:
@@ -51,6 +51,16 @@ class Silence:
 
     def refresh(self, scene: "Scene") -> None:
         """Not shown."""
+
+
+def stand_lines(table: Iterable[tuple[Place, tuple[int, ...], str]]) -> list[str]:
+    """How each site stands, in a line each."""
+    return [
+        f"{place.name}: "
+        + ", ".join(f"{count} {what}" for count, what in zip(counts, SHOWN, strict=True))
+        + f"; {state}"
+        for place, counts, state in table
+    ]
 
 
 def final_table(compared: list[Compared]) -> list[str]:

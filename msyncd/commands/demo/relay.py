@@ -70,11 +70,11 @@ class Relay:
     def _carry(self, source: socket.socket, target: socket.socket, up: bool) -> None:
         with contextlib.suppress(OSError):
             while chunk := source.recv(_CHUNK):
-                target.sendall(chunk)
                 if up:
                     self.to_primary += len(chunk)
                 else:
                     self.to_satellite += len(chunk)
+                target.sendall(chunk)
         with self._lock:
             self._open -= {source, target}
         for one in (source, target):  # one end hung up: so does the other

@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import click
 from msyncd.commands.demo import story
 from msyncd.commands.demo.business import busy
 from msyncd.commands.demo.daemons import DaemonDied
-from msyncd.commands.demo.lines import Lines, Silence, final_table
+from msyncd.commands.demo.lines import Lines, Silence, final_table, stand_lines
 from msyncd.commands.demo.scene import Scene, Teller
 from msyncd.commands.demo.stopping import StopAskedError, Stopping
 from msyncd.commands.demo.verdict import Verdict, judge
@@ -43,7 +43,7 @@ def run_demo(wanted: Wanted) -> int:
         with stopping.on_signals(), _folder(wanted) as top:
             return _once(top, wanted, stopping) if wanted.once else _until_stopped(top, wanted, stopping)
     except StopAskedError:
-        return INTERRUPTED if wanted.once else 0
+        return INTERRUPTED
     except DaemonDied as died:
         click.echo(f"Error: {died}. Its log ends with:\n{died.log}", err=True)
         return died.exit_status
@@ -76,10 +76,15 @@ def _once(top: Path, wanted: Wanted, stopping: Stopping) -> int:
     with _scene(top, Silence() if wanted.as_json else Lines(), stopping, wanted) as scene:
         story.tell(scene, story.STORY)
         verdict = judge(scene, time.monotonic() - begun)
+        tails = {} if verdict.good else {daemon.place: daemon.tail() for daemon in scene.daemons.values()}
     if wanted.as_json:
         print_json(verdict.document())
     else:
         _show(verdict)
+    for place, log in tails.items():
+        if not log:  # it was never started
+            continue
+        click.echo(f"\nThe log of the {place.name} ends with:\n{log}", err=True)
     return 0 if verdict.good else 1
 
 
@@ -91,12 +96,25 @@ def _show(verdict: Verdict) -> None:
 
 def _until_stopped(top: Path, wanted: Wanted, stopping: Stopping) -> int:
     """The story, and then ordinary business until somebody stops it."""
+    begun = time.monotonic()
     with _teller(top) as teller, _scene(top, teller, stopping, wanted, LIVE_PACE) as scene:
+        _go_on(scene)
+        stand = stand_lines(scene.table())
+    for line in stand:  # the live view is gone by now
+        click.echo(line)
+    click.echo(f"Stopped after {time.monotonic() - begun:.0f} s. The daemons have ended.")
+    return 0
+
+
+def _go_on(scene: Scene) -> None:
+    """Returns when somebody asks to stop."""
+    with suppress(StopAskedError):
         story.tell(scene, story.STORY)
-        teller.say("That was the story. Now the stores go about their business until you press Ctrl-C")
+        scene.teller.say("That was the story. Now the stores go about their business until you press Ctrl-C")
+        scene.pace = 0.0
         while True:
             for said in busy(scene):
-                teller.say(said)
+                scene.teller.say(said)
             scene.pause(scene.random.uniform(0.6, 1.4))
 
 
@@ -111,5 +129,5 @@ def _teller(top: Path) -> Iterator[Teller]:
 
     from msyncd.commands.demo.view import View
 
-    with View(Console(), f"Ctrl-C ends it   {top}") as view:
+    with View(Console(), str(top)) as view:
         yield view

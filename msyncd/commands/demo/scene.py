@@ -21,7 +21,7 @@ from msyncd.commands.demo.witness import Witness
 P = ParamSpec("P")
 R = TypeVar("R")
 
-PATIENCE: Final = 20.0
+PATIENCE: Final = 30.0
 """Seconds after which a site that does not hold what it should is said to have failed."""
 
 
@@ -47,7 +47,7 @@ class Scene:
         self.top = top
         self.teller = teller
         self.random = Random(seed)
-        self.pace = pace
+        self.pace = pace  # seconds between two steps, so that people can follow; a third of it before every write
         self.failures: list[str] = []
         self.relays = {one.sync_id: Relay(port) for one in SATELLITES}
         configure(top, port, {number: f"http://127.0.0.1:{relay.port}" for number, relay in self.relays.items()})
@@ -67,6 +67,7 @@ class Scene:
         self, place: Place, do: Callable[Concatenate[sqlite3.Connection, P], R], *args: P.args, **more: P.kwargs
     ) -> R:
         """Let the application write at a site, and note what it wrote; what it raises is raised."""
+        self.pause(self.pace / 3)
         try:
             return do(self.databases[place.sync_id], *args, **more)
         finally:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from msyncd.flow.here import Here
     from msyncd.flow.status import PeerStatus
 
-SHOWN: Final = {"items": "item", "stock lines": "item_line", "transactions": "transact", "lines": "trans_line"}
+SHOWN: Final = {"items": "item", "stock": "item_line", "transactions": "transact", "lines": "trans_line"}
 """What the live view counts, and the tables where it is."""
 
 

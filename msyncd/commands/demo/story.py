@@ -190,12 +190,11 @@ STORY: Final = (
 def tell(scene: Scene, story: tuple[Step, ...] = STORY) -> None:
     """Let the story happen. What fails is noted in `scene.failures`; sites that do not come into step end the story."""
     for step in story:
-        scene.pause(scene.pace)
         for said in step.act(scene):
             scene.teller.say(said)
-            scene.pause(scene.pace / 3)
         if not settle(scene, step.level):
             return
+        scene.pause(scene.pace)
 
 
 def settle(scene: Scene, places: tuple[Place, ...]) -> bool:

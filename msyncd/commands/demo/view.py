@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from msyncd.commands.demo.scene import Scene
 
 _EVERY: Final = 0.25
+_STANDS_OUT: Final = 1.0
+_ROOM_FOR_NAMES: Final = 76
 _COLOURS: Final = dict(zip((place.short for place in PLACES), ("cyan", "green", "magenta"), strict=True))
 _BESIDE_LOG: Final = 5 + len(PLACES) + 2 + 1
 """Lines that the table, the frame of the log and the last line take."""
@@ -26,12 +28,12 @@ _BESIDE_LOG: Final = 5 + len(PLACES) + 2 + 1
 class View:
     """Draws itself anew a few times a second, in the same thread as everything else."""
 
-    def __init__(self, console: Console, footer: str) -> None:
+    def __init__(self, console: Console, folder: str) -> None:
         self._console = console
-        self._footer = footer
+        self._folder = folder
         self._happened: deque[tuple[str, str]] = deque(maxlen=200)
         self._next = 0.0
-        self._before: dict[int, tuple[int, ...]] = {}
+        self._changed: dict[tuple[int, int], tuple[int, float]] = {}
         self._live = Live(console=console, screen=True, auto_refresh=False)
 
     def __enter__(self) -> Self:
@@ -55,30 +57,40 @@ class View:
         if now < self._next:
             return
         self._next = now + _EVERY
-        table = scene.table()
-        picture = self._picture(table, scene.carried())
-        self._before = {place.sync_id: counts for place, counts, _ in table}
-        self._live.update(picture, refresh=True)
+        self._live.update(self._picture(scene.table(), scene.carried()), refresh=True)
 
     def _picture(self, table: list[tuple[Place, tuple[int, ...], str]], carried: int) -> RenderableType:
-        sites = Table(title="msyncd: who holds what", title_style="bold", expand=True, box=None, padding=(0, 1))
+        sites = Table(
+            title="msyncd: who holds what",
+            title_style="bold",
+            title_justify="left",
+            expand=True,
+            box=None,
+            pad_edge=False,
+            padding=(0, 1),
+        )
         sites.add_column("site", no_wrap=True)
         for heading in SHOWN:
             sites.add_column(heading, justify="right", no_wrap=True)
-        sites.add_column("state", no_wrap=True, min_width=20)
+        sites.add_column("state", no_wrap=True, min_width=20, ratio=1)
         for place, counts, state in table:
-            before = self._before.get(place.sync_id, counts)
-            cells = [
-                Text(f"{count:,}", style="bold reverse" if count != was else "")
-                for count, was in zip(counts, before, strict=True)
-            ]
-            sites.add_row(Text(place.name, style=_COLOURS[place.short]), *cells, Text(state, style=_style(state)))
+            name = place.name if self._console.width >= _ROOM_FOR_NAMES else place.short
+            cells = [self._cell(place, number, count) for number, count in enumerate(counts)]
+            sites.add_row(Text(name, style=_COLOURS[place.short]), *cells, Text(state, style=_style(state)))
         height = max(3, self._console.height - _BESIDE_LOG + 2)
         log = Panel(self._log(height - 2), title="what happens", title_align="left", border_style="dim", height=height)
-        footer = Text(
-            f"{self._footer}   {carried / 1000:,.0f} kB over the lines", style="dim", no_wrap=True, overflow="ellipsis"
-        )
+        words = f"Ctrl-C ends it   {carried / 1000:,.0f} kB over the lines   {self._folder}"
+        footer = Text(words, style="dim", no_wrap=True, overflow="ellipsis")
         return Group(sites, Text(), log, footer)
+
+    def _cell(self, place: Place, number: int, count: int) -> Text:
+        """A count; for a moment after it has changed it stands out."""
+        now = time.monotonic()
+        was, since = self._changed.get((place.sync_id, number), (count, 0.0))
+        if count != was:
+            since = now
+        self._changed[place.sync_id, number] = (count, since)
+        return Text(f"{count:,}", style="bold reverse" if now - since < _STANDS_OUT else "")
 
     def _log(self, height: int) -> Table:
         """The newest that fit, folded to the width, the newest at the bottom."""
