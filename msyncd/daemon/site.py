@@ -7,6 +7,7 @@ from msyncd.daemon.line import Line
 from msyncd.errors import Problem
 from msyncd.flow.conversation import Hello, Pull, PullReply, Push, PushReply, Waiting, Welcome
 from msyncd.flow.here import Here
+from msyncd.flow.ledger import fills
 from msyncd.flow.primary import Primary
 from msyncd.flow.satellite import Satellite
 from msyncd.wire.client import PrimaryClient
@@ -99,6 +100,9 @@ class Doors:
             return self._primary.pull(site, pull)
 
     def news(self, site: int, waiting: Waiting) -> bool:
-        """See Primary.news."""
+        """Whether there is anything for the site: in the log, or a fill that has begun meanwhile."""
         with self._boundary.shared():
-            return self._primary.news(site, waiting)
+            if self._primary.news(site, waiting):
+                return True
+            with self._primary.here.database.read() as reader:
+                return bool(fills.fills(reader, site))

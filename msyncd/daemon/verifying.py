@@ -11,6 +11,8 @@ from msyncd.databases.interface import Database
 from msyncd.flow.opening import open_site
 
 LOOK_SECONDS = 2.0
+QUIET_SECONDS = 0.5
+"""A migration drops a table and makes it anew in several steps: it is not looked at in between, if it goes on."""
 
 
 class Verifying:
@@ -22,6 +24,7 @@ class Verifying:
         self._site, self._changed = site, changed
         self._log = structlog.get_logger("msyncd.daemon")
         self._seen: tuple[Database, int] = site.here.database, site.schema_version
+        self._moving: tuple[Database, int] | None = None
         self.loop = Loop("schema", self.step, clock=clock)
 
     def step(self) -> float:
@@ -29,17 +32,23 @@ class Verifying:
         database = self._site.here.database
         now = database, database.schema_version()
         if now != self._seen:
+            if now != self._moving:
+                self._moving = now
+                return QUIET_SECONDS
             with self._site.boundary.alone():
-                self._reopen()
-            self._changed()
+                changed = self._reopen()
+            if changed:
+                self._changed()
         # as it was before opening: what was changed meanwhile, by whomever, is looked at again
         self._seen = now
         return LOOK_SECONDS
 
-    def _reopen(self) -> None:
+    def _reopen(self) -> bool:
+        """Whether anything was not as it had been left."""
         old = self._site.here
         opened = open_site(old.settings, old.plugins, clock=old.clock, database=old.database)
-        if opened.installed.made or opened.installed.lost:
+        renewed = bool(opened.installed.made or opened.installed.lost)
+        if renewed:
             self._log.warning(
                 "the schema of the database has changed; capture was renewed",
                 made=len(opened.installed.made),
@@ -48,3 +57,5 @@ class Verifying:
         self._site.problems = opened.problems
         if (old.types, old.facts) != (opened.here.types, opened.here.facts):
             self._site.here = opened.here
+            return True
+        return renewed

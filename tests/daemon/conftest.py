@@ -184,3 +184,6 @@ def country(tmp_path: Path) -> Iterator[Country]:
     one = Country(tmp_path)
     yield one
     one.close()
+    for site in one.db:  # shown if the test fails
+        if (tmp_path / f"log{site}").exists():
+            print(f"site {site}:", one.log(site), sep="\n")
