@@ -66,6 +66,7 @@ def push_all(satellite: "Satellite", progress: "Progress") -> tuple[int, int]:
             if prepared is None:
                 return sent, refused
             out, batch = prepared
+            pace = pace.fitting(len(out), out.size)
             under_way = _Sent(out, batch, perf_counter(), line.submit(_send, satellite, batch), include)
             include = []
             cursor = out.upto

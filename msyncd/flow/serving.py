@@ -17,6 +17,7 @@ from msyncd.flow.ledger.aside import Aside
 from msyncd.flow.ledger.fills import Fill
 from msyncd.flow.ledger.sites import Known
 from msyncd.flow.outbound import LeftOut, Outgoing, read_outgoing
+from msyncd.flow.pace import Pace
 from msyncd.flow.settle import quarantine_failed
 from msyncd.model import START, Cursor, Site
 
@@ -30,6 +31,7 @@ class Serving:
     def __init__(self) -> None:
         self._filled_last: dict[int, bool] = {}
         self._ahead: dict[int, tuple[Cursor, Ahead]] = {}
+        self._pace: dict[int, Pace] = {}
 
     def serve(self, here: Here, site: int, pull: Pull) -> PullReply:
         """The next batch or piece for a satellite. Raises FactsChanged, RestoredBackup, TryLater."""
@@ -71,7 +73,8 @@ class Serving:
         return msgspec.structs.replace(reply, refusals=unheard, facts_number=here.facts.number, wanted=wanted)
 
     def _batch(self, here: Here, peer: Site, pull: Pull, known: Known) -> PullReply:
-        limit = max(1, min(pull.records, MOST_RECORDS))
+        pace = self._pace.get(peer.sync_id, Pace(MOST_RECORDS))
+        limit = max(1, min(pull.records, pace.most))
         stopped = known.stopped or {}
         with here.database.read() as reader:
             ahead = self._ahead_of(peer.sync_id, pull)
@@ -79,6 +82,7 @@ class Serving:
                 reader, here, peer, pull.cursor, limit, stopped=stopped, include=pull.include, ahead=ahead
             )
             self._ahead[peer.sync_id] = (out.upto, ahead)
+            self._pace[peer.sync_id] = pace.fitting(len(out), out.size)
             mark, reaches = marks.newest(reader, marks.SHARED)
             left = reader.log_end().seq - out.upto.seq  # entries of the log: what is for the site is not more
         if reaches < out.upto or out.left_out or out.failed or out.holds or _has_versions(here, out.types):
