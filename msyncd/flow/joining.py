@@ -4,6 +4,7 @@ An empty site is filled from the other end, without a question. Where both hold 
 they differ, nothing is changed until an admin has said which side stands.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -51,13 +52,14 @@ def join(satellite: "Satellite", welcome: Welcome) -> None:
         mine = {name for name, one in here.types.types.items() if reader.page(one, None, 1, Scope())}
     both = {here.types.root(name) for name in mine & theirs}
     differences = _compare(satellite, both) if both else {}
+    # an item that only this site has can be made nowhere but on the primary: that is a question as well
+    alone = {name for name in mine - theirs if here.types.types[name].edited_on == "primary"}
+    _refuse_central(satellite, [*(name for name, one in differences.items() if one.differs), *alone])
     undecided = {
         name: one
         for name, one in differences.items()
         if one.differs and _decision(satellite, name) is None and not _only_adds(here, name, one)
     }
-    # an item that only this site has can be made nowhere but on the primary: that is a question as well
-    alone = {name for name in mine - theirs if here.types.types[name].edited_on == "primary"}
     homeless = {name for name in alone if name not in differences and _decision(satellite, name) is None}
     if undecided or homeless:
         raise JoiningUndecided(
@@ -69,6 +71,19 @@ def join(satellite: "Satellite", welcome: Welcome) -> None:
             _bring(writer, here, name, differences.get(name), mine, _decision(satellite, name))
         trusted = [name for name, one in differences.items() if one.differs and _decision(satellite, name) == "primary"]
         meta.put(writer, TRUSTED, "\n".join(trusted))
+
+
+def _refuse_central(satellite: "Satellite", names: Iterable[str]) -> None:
+    """What is edited on the primary cannot stand as this site has it: the fill would take it away. Raises."""
+    types = satellite.here.types.types
+    central = sorted(
+        {one for one in names if types[one].edited_on == "primary" and _decision(satellite, one) == "site"}
+    )
+    if central:
+        raise JoiningUndecided(
+            f"{', '.join(central)}: edited on the primary only, so this site's cannot stand; nothing was changed",
+            hint="import them on the primary first; or give these types `--trust TYPE=primary`",
+        )
 
 
 def _only_adds(here: Here, name: str, one: Difference) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Self
 import msyncd
 
 ROOT = str(Path(msyncd.__file__).parent)
-_UNSURE = 8
+_UNSURE = 25
 """How many calls there are differs a little from run to run, so the end is not believed at once."""
 
 

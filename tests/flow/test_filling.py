@@ -194,6 +194,19 @@ def test_p28_the_side_that_is_trusted_stands(tmp_path: Path, trust: dict[str, st
         assert sites.primary.rows("stock") == sites[2].rows("stock")
 
 
+def test_p28_central_records_that_only_a_site_has_are_not_taken_away_in_its_name(tmp_path: Path) -> None:
+    with prepared(tmp_path) as sites:
+        sites[2].here.database.remove()
+        sites[2].write("INSERT INTO item (id, code, name) VALUES ('mine', 'm', 'only here')")
+        sites[2].restart()
+        assert sites[2].satellite is not None
+        sites[2].satellite.trust = {"*": "site"}
+        for _ in range(2):
+            with pytest.raises(JoiningUndecided, match="item: edited on the primary only"):
+                sites[2].cycle()
+        assert "mine" in keys(sites[2], "item")
+
+
 def test_p28_an_empty_site_needs_no_question_nor_does_one_that_is_alike(tmp_path: Path) -> None:
     with prepared(tmp_path, stock_there=False) as sites:
         sites.sync()  # items, names and stores stood alike at both ends
