@@ -23,7 +23,7 @@ def msyncd_check(record_type, changes):
 
 def errors(country: Country, site: int) -> list[dict[str, Any]]:
     """The errors of the configuration that the daemon reports."""
-    problems = country.report(site).get("problems")
+    problems = country.report(site).get("problems", [])  # a daemon that just started has not written its report yet
     assert isinstance(problems, list)
     return [one for one in problems if one["severity"] == "error"]
 

@@ -110,7 +110,8 @@ def test_killed_five_times_and_twice_nothing_is_lost_or_doubled(tmp_path: Path) 
             return all(one.execute("SELECT count(*) FROM item").fetchone()[0] == total for one in satellites.values())
 
         def settled() -> bool:
-            return all(one.execute("SELECT count(*) FROM msyncd_store").fetchone()[0] for one in satellites.values())
+            stores = "SELECT count(*) FROM store JOIN msyncd_store ON msyncd_store.store = store.ID"
+            return all(one.execute(stores).fetchone()[0] == len(STORES) for one in satellites.values())
 
         sites.wait_until("the satellites are filled", lambda: filled() and settled(), 90)
         done, kills = threading.Event(), list[int]()
