@@ -9,7 +9,7 @@ from itertools import repeat
 from typing import Final, Literal, NamedTuple, overload
 
 Value = None | bool | int | float | str | bytes
-"""One value of one column, as the database driver gives it and takes it."""
+"""One value of one column. What a database gives is in the canonical form of its column's kind (databases/kinds.py)."""
 
 Row = tuple[Value, ...]
 """The values of a record in the order of RecordType.columns, or of a key in the order of RecordType.key."""
@@ -19,6 +19,25 @@ EditedOn = Literal["primary", "active_site", "any_site"]
 SentTo = Literal["every_site", "sites_of_store", "primary_only"]
 Direction = Literal["push", "pull"]
 ApplicationTriggers = Literal["fire", "silent"]
+Kind = Literal[
+    "integer",
+    "decimal",
+    "float",
+    "text",
+    "date",
+    "time",
+    "timestamp",
+    "timestamptz",
+    "boolean",
+    "json",
+    "uuid",
+    "binary",
+    "array",
+    "any",
+]
+"""What a column holds, whatever its database calls it; "any" where the database does not say."""
+ZeroDates = Literal["null", "refuse"]
+"""What becomes of 0000-00-00 where a database has no such date."""
 
 PRIMARY: Final = 1
 """The sync ID of the primary."""
@@ -105,7 +124,10 @@ class RecordType:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table. `declared` is its type as the database spells it; `generated` cannot be written."""
+    """A column of a table. `declared` is its type as the database spells it; `generated` cannot be written.
+
+    `kind` says how its values are written when they leave the database: see databases/kinds.py.
+    """
 
     name: str
     declared: str = ""
@@ -113,6 +135,7 @@ class Column:
     has_default: bool = False
     collation: str | None = None
     generated: bool = False
+    kind: Kind = "any"
 
 
 @dataclass(frozen=True, slots=True)

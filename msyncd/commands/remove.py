@@ -26,7 +26,7 @@ def remove(force: bool, as_json: bool) -> None:
     settings = settings_here()
     if not force and is_running(settings.state_directory):
         raise WrongUsage("the daemon runs on this database", hint="stop it first, or give --force")
-    database = open_database(settings.this_site.database)
+    database = open_database(settings.this_site.database, zero_dates=settings.zero_dates)
     lost = _lost(database, settings.this_site.sync_id)
     gone = database.remove()
     if as_json:

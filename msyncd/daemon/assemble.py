@@ -46,7 +46,7 @@ def assemble(
     warnings: tuple[Problem, ...] = ()
     if plugins is None:
         plugins, warnings = load_plugins(settings)
-    database = database or open_database(settings.this_site.database)
+    database = database or open_database(settings.this_site.database, zero_dates=settings.zero_dates)
     before = database.schema_version()
     opened = open_site(settings, plugins, clock=clock, database=database)
     client = None if settings.is_primary else primary_client(settings)

@@ -25,8 +25,8 @@ def swap(site: Site, new: Settings) -> None:
     """Take a configuration in. Raises ConfigurationInvalid or another MsyncdError, and then nothing has changed."""
     plugins, warnings = load_plugins(new)
     old = site.here
-    moved = old.settings.this_site.database != new.this_site.database
-    database = open_database(new.this_site.database) if moved else old.database
+    moved = _opens_anew(old.settings, new)
+    database = open_database(new.this_site.database, zero_dates=new.zero_dates) if moved else old.database
     try:
         _refuse_errors(plugins.config_checked(old.settings, new))
         found = look(new, plugins, clock=old.clock, database=database)
@@ -63,6 +63,10 @@ def _opened(running: Here, new: Settings, plugins: Plugins, looked: Here) -> Her
             with suppress(MsyncdError):
                 open_site(running.settings, running.plugins, clock=running.clock, database=running.database)
         raise
+
+
+def _opens_anew(old: Settings, new: Settings) -> bool:
+    return (old.this_site.database, old.zero_dates) != (new.this_site.database, new.zero_dates)
 
 
 def _calls_anew(old: Settings, new: Settings) -> bool:

@@ -2,13 +2,15 @@
 
 from msyncd.databases.interface import Database
 from msyncd.errors import WrongUsage
+from msyncd.model import ZeroDates
 
 __all__ = ["Database", "open_database"]
 
 
-def open_database(url: str) -> Database:
+def open_database(url: str, *, zero_dates: ZeroDates = "null") -> Database:  # noqa: ARG001 - not SQLite's affair
     """The database of a URL as the settings give it. Nothing is written.
 
+    `zero_dates` says what becomes of 0000-00-00 where the database has no such date: SQLite's columns hold it as it is.
     Raises DatabaseUnavailable if it cannot be opened now, WrongUsage for a kind of database that is not there.
     """
     scheme = url.partition(":")[0]

@@ -5,6 +5,7 @@ full disk, a lost connection), RowRejected when the values of a row are at fault
 """
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -249,6 +250,8 @@ class Database(ABC):
     """The application's database as this process uses it. Safe to use from several threads."""
 
     dialect: str
+    emptied: Counter[tuple[str, str]]
+    """Zero dates that this process wrote as NULL, by table and column: see the setting `zero_dates`."""
 
     @abstractmethod
     def describe(self) -> dict[str, Table]:

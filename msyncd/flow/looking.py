@@ -35,7 +35,7 @@ class Look:
 
 def look(settings: Settings, plugins: Plugins, *, clock: Clock = utc_now, database: Database | None = None) -> Look:
     """Look at a site's database. Raises DatabaseUnavailable."""
-    database = database or open_database(settings.this_site.database)
+    database = database or open_database(settings.this_site.database, zero_dates=settings.zero_dates)
     types, problems = resolve(settings, database.describe())
     installed = database.installed()
     was_site = None

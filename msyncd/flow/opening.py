@@ -42,7 +42,7 @@ def open_site(
 
     Raises DatabaseUnavailable, and MsyncdError if this database belongs to another sync ID.
     """
-    database = database or open_database(settings.this_site.database)
+    database = database or open_database(settings.this_site.database, zero_dates=settings.zero_dates)
     types, problems = resolve(settings, database.describe())
     known = NO_FACTS
     if database.installed():

@@ -61,7 +61,8 @@ def _tidy(definition: dict[str, Any], section: type[Section]) -> None:
         elif choices:
             setting["anyOf"] = choices
         if "enum" in setting:
-            setting["enum"] = [word for word in setting["enum"] if word is not None]
+            words = setting["enum"]  # where null is a word, it may also stand bare
+            setting["enum"] = [word for word in words if word is not None or "null" in words]
     # Defaults in the words of the YAML: minutes, and on.
     for name, default in (("interval", 5), ("guard", "on")):
         if name in definition["properties"]:

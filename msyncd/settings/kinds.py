@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from msyncd.model import ZeroDates
 from msyncd.settings.nodes import WrittenFloat, WrittenInt
 
 _DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(s|m|h)?")
@@ -153,6 +154,10 @@ def one_of(*words: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+ZeroDatesChoice = Annotated[
+    # a bare null in YAML is nothing, and what is not given is null
+    ZeroDates, one_of("null", "refuse"), WithJsonSchema({"enum": ["null", "refuse", None]})
+]
 _TEXTS = {"type": "array", "items": {"type": "string"}}
 
 Text = Annotated[str, PlainValidator(_text), WithJsonSchema({"type": "string"})]

@@ -4,7 +4,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import WithJsonSchema
 
-from msyncd.settings.kinds import Copies, Days, Flag, Interval, Password, Store, SyncId, Text, one_of, whole
+from msyncd.settings.kinds import (
+    Copies,
+    Days,
+    Flag,
+    Interval,
+    Password,
+    Store,
+    SyncId,
+    Text,
+    ZeroDatesChoice,
+    one_of,
+    whole,
+)
 from msyncd.settings.schema_record_types import StoresSection
 from msyncd.settings.section import DEFINITION, Section, setting
 
@@ -180,6 +192,12 @@ class Configuration(Section):
         example=False,
     )
     keep: Days = setting("Days that the change log is kept longer than every site needs it.", 7.0, example=7)
+    zero_dates: ZeroDatesChoice = setting(
+        "What becomes of a zero date (0000-00-00) where this site's database has no such date: null writes no date, "
+        "refuse keeps the record in quarantine.",
+        "null",
+        example="refuse",
+    )
     authorisation: AuthorisationSection = setting(
         "The lock on these settings.", AuthorisationSection(), example={"code_hash": "scrypt$16384$8$1$…$…"}
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from msyncd.model import AlsoSentTo, ApplicationTriggers, EditedOn, SentTo, Through
+from msyncd.model import AlsoSentTo, ApplicationTriggers, EditedOn, SentTo, Through, ZeroDates
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +154,7 @@ class Settings:
     max_sync_id: int = 64
     allow_plain_http: bool = False
     keep_days: float = 7.0
+    zero_dates: ZeroDates = "null"
     console_listen: str | None = None
     metrics_public: bool = False
     code_hash: str | None = None

@@ -99,6 +99,10 @@ WRONG = [
     (PRIMARY + "listen: {port: 08443}\n", "2:16: port must be a whole number, not text"),
     (PRIMARY + "max_sync_id: 1\n", "2:14: max_sync_id must be from 2 to 100000, not 1"),
     (PRIMARY + "keep: -1\n", "2:7: keep must be from 0 to 3650 days, not -1"),
+    (
+        PRIMARY + "zero_dates: refused\n",
+        "2:13: zero_dates must be null or refuse, not refused; did you mean refuse?",
+    ),
     (PRIMARY + "keep: week\n", "2:7: keep must be a number of days, not text"),
     (PRIMARY + "metrics: {public: on}\n", "2:19: public must be true or false, not on"),
     (PRIMARY + "sync: {live: NO}\n", "2:14: live must be true or false, not NO"),

@@ -134,6 +134,15 @@ def test_a_file_without_sync_with_stands_alone_with_every_default(tmp_path: Path
     assert (found.this_site.active_stores, found.this_site.copies_of) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [("", "null"), ("null", "null"), ("'null'", "null"), ("~", "null"), ("refuse", "refuse")],
+)
+def test_zero_dates_become_null_unless_they_are_refused(tmp_path: Path, written: str, expected: str) -> None:
+    assert loaded(tmp_path, f"{LIVE}zero_dates: {written}\n").zero_dates == expected
+    assert loaded(tmp_path, LIVE).zero_dates == "null"
+
+
 def test_a_primary_takes_a_bare_host_and_ignores_sync(tmp_path: Path) -> None:
     text = (
         LIVE + "sync: {interval: 0}\nsync_with: [{sync_id: 2, url: 192.168.1.7}, {sync_id: 3, url: 'https://k.org/'}]\n"

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ class SQLiteDatabase(Database):
 
     def __init__(self, url: str) -> None:
         self.path = path_of(url)
+        self.emptied = Counter()
         self._local = threading.local()
         self._turn = threading.Lock()
         self._writer: sqlite3.Connection | None = None

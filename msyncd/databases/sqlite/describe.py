@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Literal
 
+from msyncd.databases.sqlite.declared import kind_of
 from msyncd.model import Column, ForeignKey, Table
 
 OURS = "msyncd_"
@@ -90,6 +91,7 @@ def _columns(
             has_default=default is not None or name == rowid,
             collation=collations.get(name.casefold()),
             generated=hidden in GENERATED,
+            kind=kind_of(declared),
         )
         for name, declared, not_null, default, _, hidden in rows
     )

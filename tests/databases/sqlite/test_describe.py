@@ -25,13 +25,54 @@ def test_columns_with_types_defaults_and_nulls(connection: sqlite3.Connection) -
     table = describe(connection)["item"]
     assert (table.name, table.kind, table.primary_key) == ("Item", "table", ("ID",))
     assert table.columns == (
-        Column("ID", "TEXT", nullable=False),
-        Column("price", "DECIMAL(10, 2)", has_default=True),
+        Column("ID", "TEXT", nullable=False, kind="text"),
+        Column("price", "DECIMAL(10, 2)", has_default=True, kind="decimal"),
         Column("anything"),
-        Column("packs", "INTEGER", nullable=False, has_default=True),
+        Column("packs", "INTEGER", nullable=False, has_default=True, kind="integer"),
         Column("total", generated=True),
         Column("kept", generated=True),
     )
+
+
+@pytest.mark.parametrize(
+    ("declared", "expected"),
+    [
+        ("", "any"),
+        ("integer", "integer"),
+        ("UNSIGNED BIG INT", "integer"),
+        ("Boolean", "boolean"),
+        ("tinyint(1)", "integer"),
+        ("decimal(19, 4)", "decimal"),
+        ("NUMERIC", "decimal"),
+        ("DOUBLE PRECISION", "float"),
+        ("float(24)", "float"),
+        ("REAL", "float"),
+        ("VARCHAR (40)", "text"),
+        ("nvarchar(max)", "text"),
+        ("LONGTEXT", "text"),
+        ("ENUM('a', 'b')", "text"),
+        ("DATE", "date"),
+        ("TIME", "time"),
+        ("DATETIME(6)", "timestamp"),
+        ("timestamp", "timestamp"),
+        ("TIMESTAMP(6)  WITH TIME ZONE", "timestamptz"),
+        ("timestamptz", "timestamptz"),
+        ("JSON", "json"),
+        ("uuid", "uuid"),
+        ("BLOB", "binary"),
+        ("VARBINARY(16)", "binary"),
+        ("INTEGER[]", "array"),
+        ("text array", "array"),
+        ("INTERVAL", "any"),
+        ("GEOMETRY", "any"),
+    ],
+)
+def test_what_a_column_is_meant_to_hold(connection: sqlite3.Connection, declared: str, expected: str) -> None:
+    word = f'"{declared}"' if declared else ""
+    connection.execute(f"CREATE TABLE t (c {word})")
+    column = describe(connection)["t"].column("c")
+    assert column is not None
+    assert (column.declared.casefold(), column.kind) == (declared.casefold(), expected)
 
 
 @pytest.mark.parametrize(
