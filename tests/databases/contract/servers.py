@@ -1,0 +1,147 @@
+"""Where databases for tests can be made: a server of each kind, found once, and databases that are dropped again."""
+
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from tests.databases.contract.connections import connect
+
+KINDS: Final = ("sqlite", "postgresql", "mariadb")
+OLDEST: Final = 6 * 3600
+"""Seconds after which a database of a test is nobody's any more."""
+
+_PREFIX: Final = "msyncd_test_"
+_USUAL: Final = {
+    "postgresql": (
+        "MSYNCD_TEST_POSTGRES",
+        (
+            "postgresql://postgres@127.0.0.1:5432/postgres",
+            "postgresql://127.0.0.1:5432/postgres",
+            "postgresql:///postgres",
+        ),
+    ),
+    "mariadb": ("MSYNCD_TEST_MARIADB", ("mariadb://root@127.0.0.1:3306/",)),
+}
+
+
+class NoServer(Exception):
+    """No server of a kind answers; says where it was looked for and what to do."""
+
+
+@cache
+def server(kind: str) -> str:
+    """The URL of a server on which databases can be made. Raises NoServer."""
+    variable, usual = _USUAL[kind]
+    given = os.environ.get(variable)
+    reasons = []
+    for url in [given] if given else usual:
+        try:
+            with closing(connect(url)) as connection:
+                _drop_leftovers(kind, connection)
+                return url
+        except Exception as error:  # noqa: BLE001 - whatever it is, this server cannot be used
+            reasons.append(f"{_bare(url)}: {' '.join(str(error).split())}")
+    raise NoServer(f"no {kind} server: {'; '.join(reasons)}. Start one, or set {variable}=URL of an administrator")
+
+
+class Databases:
+    """Makes empty databases. Those of PostgreSQL are emptied and used again: dropping one costs a checkpoint."""
+
+    def __init__(self) -> None:
+        self._idle: list[str] = []
+
+    @contextmanager
+    def fresh(self, kind: str, folder: Path) -> Iterator[str]:
+        """The URL of an empty database that nobody else uses. Raises NoServer."""
+        if kind == "sqlite":
+            path = folder / f"application-{secrets.token_hex(4)}.db"
+            path.touch()
+            yield f"sqlite:///{path}"
+            return
+        name = self._idle.pop() if kind == "postgresql" and self._idle else _create(kind)
+        try:
+            yield _with_database(server(kind), name)
+        finally:
+            if kind == "postgresql":
+                _empty(name)
+                self._idle.append(name)
+            else:
+                with closing(connect(server(kind))) as connection:
+                    _drop(kind, connection, name)
+
+    def close(self) -> None:
+        """Drop what was kept."""
+        for name in self._idle:
+            with closing(connect(server("postgresql"))) as connection:
+                _drop("postgresql", connection, name)
+
+
+def _create(kind: str) -> str:
+    name = f"{_PREFIX}{int(time.time()):x}_{os.getpid()}_{secrets.token_hex(4)}"
+    # keys compare byte for byte (P36), which MariaDB's default collation does not
+    how = {
+        "postgresql": "ENCODING 'UTF8' TEMPLATE template0",
+        "mariadb": "CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin",
+    }
+    with closing(connect(server(kind))) as connection:
+        connection.execute(f"CREATE DATABASE {name} {how[kind]}")
+    return name
+
+
+def _empty(name: str) -> None:
+    """Leave nothing in a database of PostgreSQL, nor anyone in it."""
+    with closing(connect(_with_database(server("postgresql"), name))) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        schemas = connection.execute(
+            "SELECT quote_ident(nspname) FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
+        )
+        for (trigger,) in connection.execute("SELECT quote_ident(evtname) FROM pg_event_trigger"):
+            connection.execute(f"DROP EVENT TRIGGER {trigger}")
+        for (schema,) in schemas:
+            connection.execute(f"DROP SCHEMA {schema} CASCADE")
+        connection.execute("CREATE SCHEMA public")
+        connection.execute(f"ALTER DATABASE {name} RESET ALL")
+
+
+def _with_database(url: str, name: str) -> str:
+    base, query = url.partition("?")[::2]
+    scheme, rest = base.split("://", 1)
+    return f"{scheme}://{rest.partition('/')[0]}/{name}" + (f"?{query}" if query else "")
+
+
+def _bare(url: str) -> str:
+    """A URL without its password."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
+def _drop(kind: str, connection: Any, name: str) -> None:
+    if kind == "postgresql":
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        return
+    # a forgotten open transaction would hold its tables for ever
+    for (thread,) in connection.execute("SELECT id FROM information_schema.processlist WHERE db = ?", (name,)):
+        with suppress(Exception):
+            connection.execute(f"KILL {thread}")
+    connection.execute(f"DROP DATABASE IF EXISTS {name}")
+
+
+def _drop_leftovers(kind: str, connection: Any) -> None:
+    """Drop what killed runs left: databases whose process is gone, or that are older than any run."""
+    sql = {"postgresql": "SELECT datname FROM pg_database", "mariadb": "SHOW DATABASES"}[kind]
+    for (name,) in connection.execute(sql):
+        made, _, process = str(name).removeprefix(_PREFIX).partition("_")
+        if not str(name).startswith(_PREFIX) or not process.partition("_")[0].isdigit():
+            continue
+        age = time.time() - int(made, 16)
+        if age > OLDEST or (age > 60 and not Path(f"/proc/{process.partition('_')[0]}").exists()):
+            with suppress(Exception):  # another worker drops the same
+                _drop(kind, connection, str(name))
