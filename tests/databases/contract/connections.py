@@ -16,11 +16,10 @@ _PARTS = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`|\?|%")
 class Connection(ABC):
     """One connection. Each statement commits by itself unless `begin` was called; `?` stands for a value.
 
-    Errors are the driver's own; `Refused` of each kind is what a trigger's refusal raises.
+    `errors` is the base of the driver's own errors, which are raised as they are.
     """
 
-    refused: tuple[type[Exception], ...]
-    unique: tuple[type[Exception], ...]
+    errors: type[Exception]
 
     @abstractmethod
     def execute(self, sql: str, parameters: Values = ()) -> list[tuple[Any, ...]]:
@@ -67,7 +66,7 @@ class Connection(ABC):
 class SQLiteConnection(Connection):
     """sqlite3, with foreign keys enforced."""
 
-    refused = unique = (sqlite3.IntegrityError,)
+    errors = sqlite3.Error
 
     def __init__(self, url: str) -> None:
         path = url.removeprefix("sqlite:///")
@@ -93,8 +92,7 @@ class PostgreSQLConnection(Connection):
     def __init__(self, url: str) -> None:
         import psycopg
 
-        self.refused = (psycopg.errors.RaiseException,)
-        self.unique = (psycopg.errors.UniqueViolation,)
+        self.errors = psycopg.Error
         self.driver = psycopg.connect(url, autocommit=True)
 
     def execute(self, sql: str, parameters: Values = ()) -> list[tuple[Any, ...]]:
@@ -121,8 +119,7 @@ class MariaDBConnection(Connection):
         import pymysql
 
         parts = urlsplit(url)
-        self.refused = (pymysql.err.OperationalError, pymysql.err.InternalError)
-        self.unique = (pymysql.err.IntegrityError,)
+        self.errors = pymysql.err.Error
         self.driver = pymysql.connect(
             host=parts.hostname or "127.0.0.1",
             port=parts.port or 3306,
