@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,6 +14,7 @@ from msyncd.errors import WrongUsage
 from msyncd.model import ZeroDates
 from tests.databases.contract.application import Application
 from tests.databases.contract.servers import KINDS, Databases, NoServer
+from tests.databases.contract.stock import MakeStock, Stock
 
 MakeApplication = Callable[[str], Application]
 OpenMsyncd = Callable[..., Database]
@@ -67,6 +69,12 @@ def open_msyncd(make_application: MakeApplication) -> Iterator[OpenMsyncd]:
 def database(application: Application, open_msyncd: OpenMsyncd) -> Database:
     """The application's database as msyncd has it; nothing is installed."""
     return open_msyncd(application.url)
+
+
+@pytest.fixture
+def make_stock(application: Application, database: Database) -> MakeStock:
+    """Captures and guards the application's database as a site would have it; see Stock."""
+    return partial(Stock, application, database)
 
 
 def _opened(url: str, zero_dates: ZeroDates) -> Database:

@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -241,6 +241,9 @@ class Stock:
         writer.append(
             1, [(self.ids[name], op, 3, store, None, None, None, None, None, key) for name, op, store, key in entries]
         )
+
+
+MakeStock = Callable[..., Stock]
 
 
 def settled(database: Database) -> LogPage:

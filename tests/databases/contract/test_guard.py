@@ -1,14 +1,11 @@
 """The guard refuses the application's own write of what this site may not edit, in the same words everywhere."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from msyncd.databases import Database
 from msyncd.model import Facts, RecordType, StoreFact
-from tests.databases.contract.application import Application
-from tests.databases.contract.stock import FACTS, STORES, TYPES, Stock
+from tests.databases.contract.stock import FACTS, STORES, TYPES, MakeStock, Stock
 
 PRIMARY_ONLY = "item is edited on the primary (sync ID 1) only"
 NOT_HERE = "store KAL is active on site 3, not here"
@@ -26,17 +23,11 @@ INSERT INTO trans_line VALUES ('l1', 't1', 'i1', 5), ('l2', 't2', NULL, 5), ('l3
 INSERT INTO line_note VALUES ('o1', 'l1', 'a'), ('o2', 'l2', 'b'), ('o3', 'l3', 'c');
 """
 
-MakeStock = Callable[..., Stock]
-
 
 @pytest.fixture
-def make(application: Application, database: Database) -> MakeStock:
+def make(make_stock: MakeStock) -> MakeStock:
     """Makes the stock of a site on which rows stand already."""
-
-    def made(**how: object) -> Stock:
-        return Stock(application, database, **{"before": STANDS, **how})  # type: ignore[arg-type]
-
-    return made
+    return lambda **how: make_stock(**{"before": STANDS, **how})
 
 
 @pytest.fixture
