@@ -255,7 +255,7 @@ class Database(ABC):
 
     @abstractmethod
     def describe(self) -> dict[str, Table]:
-        """The application's tables, by casefolded name."""
+        """The application's tables, by casefolded name: `schema.name` for those outside its usual schema."""
 
     @abstractmethod
     def install(self, capture: Capture) -> Installed:

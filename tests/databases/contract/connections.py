@@ -64,7 +64,7 @@ class Connection(ABC):
 
 
 class SQLiteConnection(Connection):
-    """sqlite3, with foreign keys enforced."""
+    """sqlite3, with foreign keys enforced and a write-ahead log."""
 
     errors = sqlite3.Error
 
@@ -72,6 +72,7 @@ class SQLiteConnection(Connection):
         path = url.removeprefix("sqlite:///")
         self.driver = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
         self.driver.execute("PRAGMA foreign_keys=ON")
+        self.driver.execute("PRAGMA journal_mode=WAL")
 
     def execute(self, sql: str, parameters: Values = ()) -> list[tuple[Any, ...]]:
         return self.driver.execute(sql, parameters).fetchall()

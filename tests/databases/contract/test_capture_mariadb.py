@@ -34,7 +34,8 @@ def test_a_row_replaced_under_its_own_key_keeps_its_old_store_in_the_log(stock: 
     stock.forget()
     stock.run("REPLACE INTO transact VALUES ('t1', 'h', 'n2', 1, 'nw')")
     told = stock.seen()["transact", "t1"]
-    assert (told.stores, told.routes) == ({"b", "h"}, {"n1", "n2"})
+    assert told.stores == frozenset({"b", "h"})
+    assert told.routes == frozenset({"n1", "n2"})
 
 
 def test_on_duplicate_key_and_ignore_log_what_they_do(stock: Stock) -> None:
@@ -76,14 +77,8 @@ def test_p05_cascades_fire_no_trigger_of_the_child_and_are_logged_and_guarded_al
     facts = replace(FACTS, stores={**STORES, "b": StoreFact("b", "BUM", 1)})
     stock = make_stock(before=before, site=1, facts=facts)
     stock.run("DELETE FROM transact WHERE ID = 't1'")
-    expected = [
-        ("transact", "t1"),
-        ("trans_line", "l1"),
-        ("trans_line", "l2"),
-        ("line_note", "o1"),
-        ("line_note", "o2"),
-    ]
-    assert stock.seen() == {record: seen(DELETE, "b", "n1") for record in expected}
+    gone = {"transact": ["t1"], "trans_line": ["l1", "l2"], "line_note": ["o1", "o2"]}
+    assert stock.seen() == {(name, key): seen(DELETE, "b", "n1") for name, keys in gone.items() for key in keys}
     assert stock.refusal("DELETE FROM item") == "store KAL is active on site 3, not here"
     assert stock.refusal("UPDATE item SET ID = 'i9'") == "store KAL is active on site 3, not here"
     stock.take_away("item_line", ("s2",))
