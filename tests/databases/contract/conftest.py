@@ -72,9 +72,9 @@ def database(application: Application, open_msyncd: OpenMsyncd) -> Database:
 
 
 @pytest.fixture
-def make_stock(application: Application, database: Database) -> MakeStock:
+def make_stock(application: Application, database: Database, open_msyncd: OpenMsyncd) -> MakeStock:
     """Captures and guards the application's database as a site would have it; see Stock."""
-    return partial(Stock, application, database)
+    return partial(Stock, application, database, open_another=open_msyncd)
 
 
 def _opened(url: str, zero_dates: ZeroDates) -> Database:

@@ -114,7 +114,9 @@ class Stock:
         guard: bool = True,
         facts: Facts = FACTS,
         before: str = "",
+        open_another: Callable[[str], Database] | None = None,
     ) -> None:
+        self._open_another, self._facts = open_another, facts
         self.application, self.database, self.site = application, database, site
         application.make(schema)
         application.make(before)
@@ -129,6 +131,13 @@ class Stock:
         self.ids = self.installed.ids
         self._names = {number: name for name, number in self.ids.items()}
         self.renew(facts)
+
+    def another(self) -> Database:
+        """The same database as another worker has it, with connections of its own."""
+        assert self._open_another is not None
+        opened = self._open_another(self.application.url)
+        opened.install(Capture(self.site, tuple(self.types.values()), self._facts))
+        return opened
 
     def renew(self, facts: Facts) -> None:
         """Other facts than before."""
