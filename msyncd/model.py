@@ -140,12 +140,16 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
-    """A reference that the database declares. `on_delete`: NO ACTION, RESTRICT, CASCADE, SET NULL, SET DEFAULT."""
+    """A reference that the database declares. `on_delete`: NO ACTION, RESTRICT, CASCADE, SET NULL, SET DEFAULT.
+
+    `deferrable`: whether msyncd can put its check off to the commit.
+    """
 
     columns: tuple[str, ...]
     parent: str
     parent_columns: tuple[str, ...]
     on_delete: str = "NO ACTION"
+    deferrable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

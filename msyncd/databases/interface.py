@@ -211,15 +211,23 @@ class Writer(Reader):
 
     @abstractmethod
     def upsert(self, record_type: RecordType, columns: Sequence[str], rows: Sequence[Row]) -> None:
-        """Write rows past the guard, unlogged. `columns` begin with the key. Raises RowRejected, with none written."""
+        """Write rows past the guard, unlogged. `columns` begin with the key. Raises RowRejected, with none written.
+
+        A row under another key that holds a unique value of these is in the way, never updated in their stead. Rows of
+        one call may refer to each other in any order. A reference to what comes later in the transaction is put off to
+        the commit where its foreign key can be (`ForeignKey.deferrable`), else rejected.
+        """
 
     @abstractmethod
     def delete(self, record_type: RecordType, keys: Sequence[Row]) -> None:
-        """Delete rows past the guard, unlogged. Raises RowRejected, with none deleted."""
+        """Delete rows past the guard, unlogged. Raises RowRejected, with none deleted.
+
+        Rows of one call may refer to each other. What a cascade takes along is this site's own change: logged, guarded.
+        """
 
     @abstractmethod
     def park(self, record_type: RecordType, columns: Sequence[str], key: Row) -> None:
-        """Give a record temporary unique values, so that another may take the ones it holds."""
+        """Give a record temporary unique values that its columns hold, so that another may take the ones it has."""
 
     @abstractmethod
     def set_column(self, record_type: RecordType, key: Row, column: str, value: Value) -> None:

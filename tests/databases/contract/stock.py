@@ -203,6 +203,10 @@ class Stock:
         """The records that were logged since the last look."""
         return set(map(self._record, self.entries()))
 
+    def name_of(self, type_id: int) -> str:
+        """The record type of a number in the log."""
+        return self._names[type_id]
+
     def _record(self, entry: Entry) -> Record:
         name = self._names[entry[TYPE]]
         key = tuple(entry[KEY : KEY + len(self.types[name].key)])
