@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench.sites import cpu_seconds, pair
 from bench.workload import connect, write
+from msyncd.flow.compare.messages import Compare, Compared
 from msyncd.flow.conversation import Hello, Peer, Pull, PullReply, Push, PushReply, Waiting, WaitReply, Welcome
 
 
@@ -54,6 +55,11 @@ class Counting:
         """Counted."""
         self.count += 1
         return self._peer.pull(pull)
+
+    def compare(self, question: Compare) -> Compared:
+        """Counted."""
+        self.count += 1
+        return self._peer.compare(question)
 
     def wait(self, waiting: Waiting) -> WaitReply:
         """Counted."""

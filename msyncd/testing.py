@@ -27,6 +27,7 @@ import msgspec
 from msyncd.databases.interface import Writer
 from msyncd.databases.sqlite.database import SQLiteDatabase
 from msyncd.errors import ConfigurationInvalid, MsyncdError, PeerUnreachable, Problem
+from msyncd.flow.compare.messages import Compare, Compared
 from msyncd.flow.conversation import (
     Answers,
     Complaint,
@@ -54,7 +55,7 @@ from msyncd.wire.complaints import complaint_of, error_of
 
 M = TypeVar("M", bound=msgspec.Struct)
 
-Kind = Literal["hello", "push", "pull", "wait"]
+Kind = Literal["hello", "push", "pull", "wait", "compare"]
 Fault = Literal["lost request", "lost reply", "doubled", "late", "crash", "primary restarts"]
 """What may befall one message. `late`: it is lost to its sender and arrives when `Line.deliver_late` is called.
 `crash`: the satellite dies when the primary has done its work, before the reply."""
@@ -158,6 +159,10 @@ class Line:
     def wait(self, waiting: Waiting) -> WaitReply:
         """Whether there is something for the satellite."""
         return self._ask("wait", waiting, WaitReply)
+
+    def compare(self, question: Compare) -> Compared:
+        """Which records differ."""
+        return self._ask("compare", question, Compared)
 
     def _ask(self, kind: Kind, message: msgspec.Struct, expected: type[M]) -> M:
         queue = self._faults.get(kind)

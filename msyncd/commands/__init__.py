@@ -17,6 +17,7 @@ SECTIONS: dict[str, dict[str, Listed]] = {
     "Act": {
         "sync": Listed("msyncd.commands.sync:sync", "One cycle now, with progress."),
         "quarantine": Listed("msyncd.commands.quarantine:quarantine", "What was refused and why; retry or discard it."),
+        "compare": Listed("msyncd.commands.compare:compare", "Find, and repair, what differs from the primary."),
     },
     "Set up": {
         "check": Listed("msyncd.commands.check:check", "Validate files, plugins, database and tables."),

@@ -10,7 +10,7 @@ from msyncd.commands.output import count, note
 
 
 class Progress(Protocol):
-    """Called with "push" or "pull", how many records went so far, how many are left if that is known."""
+    """Called with "push", "pull" or the record type that is compared; how many records so far, how many are left."""
 
     def __call__(self, direction: str, done: int, left: int | None) -> None: ...
 
@@ -48,7 +48,7 @@ class _Lines:
             return
         self._last[direction] = now
         rest = f", {left:,} left" if left else ""
-        note(f"{WORDS[direction]} {count(done, 'record')}{rest}")
+        note(f"{WORDS.get(direction, direction)} {count(done, 'record')}{rest}")
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def _bars() -> Iterator[Progress]:
 
         def show(direction: str, done: int, left: int | None) -> None:
             if direction not in tasks:
-                tasks[direction] = bars.add_task(WORDS[direction], total=None)
+                tasks[direction] = bars.add_task(WORDS.get(direction, direction), total=None)
             bars.update(tasks[direction], completed=done, total=None if left is None else done + left)
 
         yield show

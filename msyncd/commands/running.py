@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +35,11 @@ def ask_sync(state_directory: Path, trust: Mapping[str, str], show: Progress) ->
     lines = ask(state_directory, {"do": "sync", "trust": dict(trust)})
     if lines is None:
         return None
+    return _result(lines, show)
+
+
+def _result(lines: Iterable[Mapping[str, Any]], show: Progress) -> Mapping[str, Any]:
+    """What the daemon did at last, its progress shown meanwhile. Raises its errors."""
     for line in lines:
         if "progress" in line:
             show(**line["progress"])
@@ -43,7 +48,18 @@ def ask_sync(state_directory: Path, trust: Mapping[str, str], show: Progress) ->
         elif "result" in line:
             result: Mapping[str, Any] = line["result"]
             return result
-    raise TryLater("the daemon ended before it had finished", hint="run `msyncd sync` again")
+    raise TryLater("the daemon ended before it had finished", hint="run this again")
+
+
+def ask_compare(
+    state_directory: Path, types: Sequence[str], show: Progress, *, repair: bool
+) -> Sequence[Mapping[str, Any]] | None:
+    """A comparison by the running daemon: what it found of each record type. None if none runs. Raises its errors."""
+    from msyncd.daemon.control import ask
+
+    lines = ask(state_directory, {"do": "compare", "types": list(types), "repair": repair})
+    found: Sequence[Mapping[str, Any]] | None = None if lines is None else _result(lines, show)["record_types"]
+    return found
 
 
 def _error(told: Mapping[str, Any]) -> MsyncdError:

@@ -32,6 +32,8 @@ class Answering:
             yield {"result": self._plugins()}
         elif do == "sync":
             yield from self._sync(request.get("trust") or {})
+        elif do == "compare":
+            yield from self._compare(request.get("types") or [], repair=request.get("repair") is True)
         else:
             raise WrongUsage(f"the daemon does not know how to do {do!r}")
 
@@ -42,6 +44,14 @@ class Answering:
         if life is None:
             raise self._not_yet()
         yield from life.sync(trust)
+
+    def _compare(self, types: object, *, repair: bool) -> Iterator[dict[str, Any]]:
+        if not isinstance(types, list) or not all(isinstance(one, str) for one in types):
+            raise WrongUsage("types is a list of record types")
+        life = self._keeping.life
+        if life is None:
+            raise self._not_yet()
+        yield from life.compare(types, repair=repair)
 
     def _not_yet(self) -> TryLater:
         if self._keeping.in_force.stands_alone:

@@ -2,12 +2,13 @@
 
 import queue
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import structlog
 
 from msyncd.daemon.chores import retrying, trimming
+from msyncd.daemon.comparing import Comparisons
 from msyncd.daemon.cycling import Asked, Cycling
 from msyncd.daemon.listening import Listening
 from msyncd.daemon.living import Living
@@ -33,6 +34,7 @@ class Life(Protocol):
     def stop(self) -> None: ...
     def swapped(self) -> None: ...
     def sync(self, trust: Mapping[str, str]) -> Iterator[dict[str, Any]]: ...
+    def compare(self, only: Sequence[str], *, repair: bool) -> Iterator[dict[str, Any]]: ...
 
 
 class PrimaryLife:
@@ -79,6 +81,10 @@ class PrimaryLife:
         """A primary answers; it does not call."""
         raise WrongUsage("this is the primary: satellites call it", hint="run `msyncd sync` on a satellite")
 
+    def compare(self, only: Sequence[str], *, repair: bool) -> Iterator[dict[str, Any]]:
+        """A primary answers; it does not call."""
+        raise WrongUsage("this is the primary: satellites compare with it", hint="run `msyncd compare` on a satellite")
+
 
 class SatelliteLife:
     """The cycle, the live line, the look-out for local writes, and housekeeping."""
@@ -90,6 +96,7 @@ class SatelliteLife:
         self._living = Living(site, self._cycling)
         self._writes = LocalWrites(site, self._cycling.wanted)
         verifying = Verifying(site, self._cycling.wanted)
+        self._comparisons = Comparisons(site, self._cycling)
         self.loops = [
             self._cycling.loop,
             self._living.loop,
@@ -97,6 +104,7 @@ class SatelliteLife:
             verifying.loop,
             trimming(site),
             retrying(site),
+            self._comparisons.loop,
         ]
 
     def _finished(self) -> None:
@@ -139,6 +147,10 @@ class SatelliteLife:
             if "progress" not in line:
                 return
         raise TryLater("msyncd is stopping", hint="ask again when it runs")
+
+    def compare(self, only: Sequence[str], *, repair: bool) -> Iterator[dict[str, Any]]:
+        """Compare with the primary now; what is found, record type by record type."""
+        yield from self._comparisons.now(only, repair=repair)
 
 
 def _end(loops: list[Loop]) -> None:

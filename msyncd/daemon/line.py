@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from msyncd.errors import TryLater
+from msyncd.flow.compare.messages import Compare, Compared
 from msyncd.flow.conversation import Hello, Peer, Pull, PullReply, Push, PushReply, Waiting, WaitReply, Welcome
 
 
@@ -35,3 +36,7 @@ class Line:
     def wait(self, waiting: Waiting) -> WaitReply:
         """See Peer."""
         return self.peer.wait(waiting)
+
+    def compare(self, question: Compare) -> Compared:
+        """See Peer."""
+        return self.peer.compare(question)

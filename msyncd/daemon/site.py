@@ -5,6 +5,7 @@ from collections.abc import Callable
 from msyncd.daemon.boundary import Boundary
 from msyncd.daemon.line import Line
 from msyncd.errors import Problem
+from msyncd.flow.compare.messages import Compare, Compared
 from msyncd.flow.conversation import Hello, Pull, PullReply, Push, PushReply, Waiting, Welcome
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import fills
@@ -98,6 +99,11 @@ class Doors:
         """See Answers."""
         with self._boundary.shared():
             return self._primary.pull(site, pull)
+
+    def compare(self, site: int, question: Compare) -> Compared:
+        """See Answers."""
+        with self._boundary.shared():
+            return self._primary.compare(site, question)
 
     def news(self, site: int, waiting: Waiting) -> bool:
         """Whether there is anything for the site: in the log, or a fill that has begun meanwhile."""

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from msyncd.flow.compare.messages import Compare, Compared
 from msyncd.model import START, Cursor
 
 PROTOCOL_VERSION = 1
@@ -26,6 +27,8 @@ class SpokenType(msgspec.Struct, frozen=True):
     stopped: str | None = None
     rows: bool = False
     """Whether the table held any row that the site is not itself the source of (asked when joining)."""
+    kinds: tuple[str, ...] = ()
+    """The kinds of the columns, in their order (see databases/kinds.py): for comparing."""
 
 
 class SpokenStore(msgspec.Struct, frozen=True, array_like=True):
@@ -261,6 +264,7 @@ class Peer(Protocol):
     def push(self, push: Push) -> PushReply: ...
     def pull(self, pull: Pull) -> PullReply: ...
     def wait(self, waiting: Waiting) -> WaitReply: ...
+    def compare(self, question: Compare) -> Compared: ...
 
 
 class Answers(Protocol):
@@ -270,3 +274,4 @@ class Answers(Protocol):
     def push(self, site: int, push: Push) -> PushReply: ...
     def pull(self, site: int, pull: Pull) -> PullReply: ...
     def wait(self, site: int, waiting: Waiting) -> WaitReply: ...
+    def compare(self, site: int, question: Compare) -> Compared: ...

@@ -139,17 +139,7 @@ def _chosen(
     left_out: list[LeftOut],
     failed: list[tuple[Changes, Failed]],
 ) -> Changes:
-    by_key = restored(reader, record_type, {record_type.key_of(row): row for row in rows})
-    stands = reader.stores_of(record_type, by_key.keys()) if record_type.store is not None else {}
-    nowhere: tuple[str | None, Value] = (None, None)
-    changes = Changes(
-        record_type,
-        list(by_key),
-        list(by_key.values()),
-        stores=[stands.get(key, nowhere)[0] for key in by_key],
-        routes=[stands.get(key, nowhere)[1] for key in by_key],
-        origins=[here.site] * len(by_key),
-    )
+    changes = standing_changes(reader, here, record_type, rows)
     sets, failures = audiences(reader, here, changes)
     failed += [(changes, one) for one in failures]
     changes = changes.select(at for at, sites in enumerate(sets) if site.sync_id in sites)
@@ -159,6 +149,21 @@ def _chosen(
         left_out += [LeftOut(record_type.name, count, plugin) for plugin, count in filtered.left_out_by.items()]
         changes = filtered.changes
     return changes
+
+
+def standing_changes(reader: Reader, here: Here, record_type: RecordType, rows: Sequence[Row]) -> Changes:
+    """Rows that stand in a table, as changes: with store and routing value, and what was cleared put back."""
+    by_key = restored(reader, record_type, {record_type.key_of(row): row for row in rows})
+    stands = reader.stores_of(record_type, by_key.keys()) if record_type.store is not None else {}
+    nowhere: tuple[str | None, Value] = (None, None)
+    return Changes(
+        record_type,
+        list(by_key),
+        list(by_key.values()),
+        stores=[stands.get(key, nowhere)[0] for key in by_key],
+        routes=[stands.get(key, nowhere)[1] for key in by_key],
+        origins=[here.site] * len(by_key),
+    )
 
 
 def _spoken(reader: Reader, changes: Changes, digests: bool) -> TypeChanges:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from msyncd.flow.compare.digests import kinds_of
 from msyncd.flow.conversation import Hello, SpokenSite, SpokenStore, SpokenType
 from msyncd.flow.here import Here
 from msyncd.flow.types import TypeSet
@@ -12,7 +13,8 @@ def spoken_types(types: TypeSet, rows: Mapping[str, bool] | None = None) -> tupl
     """The record types as this end speaks them, those that are stopped here too."""
     rows = rows or {}
     spoken = [
-        SpokenType(one.name, one.columns, one.key, rows=rows.get(one.name, False)) for one in types.types.values()
+        SpokenType(one.name, one.columns, one.key, rows=rows.get(one.name, False), kinds=kinds_of(types, one))
+        for one in types.types.values()
     ]
     return (*spoken, *(SpokenType(name, (), (), stopped=reason) for name, reason in types.stopped.items()))
 

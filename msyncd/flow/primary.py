@@ -10,6 +10,8 @@ from msyncd.databases.interface import RowRejected
 from msyncd.errors import DatabaseUnavailable
 from msyncd.flow.accepting import accept
 from msyncd.flow.apply import NeedsMoreError
+from msyncd.flow.compare.answer import answer
+from msyncd.flow.compare.messages import Compare, Compared
 from msyncd.flow.conversation import Hello, Pull, PullReply, Push, PushReply, Waiting, WaitReply, Welcome
 from msyncd.flow.facts import read_facts
 from msyncd.flow.greeting import greet
@@ -58,6 +60,13 @@ class Primary:
     def pull(self, site: int, pull: Pull) -> PullReply:
         """The next batch or piece for a satellite. Raises FactsChanged, RestoredBackup, TryLater."""
         return self._serving.serve(self._fresh(), site, pull)
+
+    def compare(self, site: int, question: Compare) -> Compared:
+        """Which records differ from a satellite's. Raises FactsChanged, CloneRefused, MessageInvalid."""
+        compared = answer(self._fresh(), site, question)
+        if question.send_again:
+            self._wake()
+        return compared
 
     def wait(self, site: int, waiting: Waiting) -> WaitReply:
         """Whether there is something for the site now; the server asks again until there is, or time is over."""

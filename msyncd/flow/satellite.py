@@ -12,7 +12,7 @@ from msyncd import __version__
 from msyncd.databases.interface import Writer
 from msyncd.errors import HelloAgain, PeerRefused, RestoredBackup
 from msyncd.flow import pulling, pushing
-from msyncd.flow.conversation import PROTOCOL_VERSION, Hello, Peer, Waiting, Welcome
+from msyncd.flow.conversation import PROTOCOL_VERSION, Hello, Peer, SpokenType, Waiting, Welcome
 from msyncd.flow.facts import write_facts
 from msyncd.flow.hearing import hear
 from msyncd.flow.here import Here
@@ -41,6 +41,8 @@ class Link:
     """What was agreed at the last hello: record types that do not travel and why, problems in words."""
 
     stopped: Mapping[str, str]
+    spoken: Mapping[str, SpokenType]
+    """The record types as the primary speaks them."""
     problems: tuple[str, ...] = ()
 
 
@@ -115,7 +117,7 @@ class Satellite:
                 marks.confirm(writer, PRIMARY, welcome.pushed_mark)
             sites.note_confirmed(writer, PRIMARY, welcome.pushed)
             hear(writer, self.here, welcome.refusals)
-        self.link = Link(stopped, welcome.problems)
+        self.link = Link(stopped, {one.name: one for one in welcome.record_types}, welcome.problems)
         if not known.joined:
             try:
                 join(self, welcome)

@@ -12,7 +12,7 @@ from msyncd import __version__
 from msyncd.databases.interface import Reader
 from msyncd.errors import Problem
 from msyncd.flow.here import Here
-from msyncd.flow.ledger import aside, fills, meta, owed, sites
+from msyncd.flow.ledger import aside, compared, fills, meta, owed, sites
 from msyncd.flow.ledger.sites import Known
 from msyncd.flow.looking import Look
 from msyncd.flow.route import interest_of
@@ -71,6 +71,9 @@ class PeerStatus:
     quarantine: int
     batch_size: int
     problem: str | None
+    compared: str | None = None
+    """When all that was compared with this peer last agreed (see `msyncd compare`)."""
+    differences: int = 0
 
 
 @dataclass(frozen=True)
@@ -193,7 +196,13 @@ def _peer(
         aside.count_quarantined(reader, site) if installed else 0,
         known.batch_size or here.settings.sync.request_size,
         heard.problem or known.problem,
+        *(_compared(reader, known.sync_id) if installed else (None, 0)),
     )
+
+
+def _compared(reader: Reader, peer: int) -> tuple[str | None, int]:
+    found = compared.comparisons(reader, peer)
+    return compared.last_agreed(reader, peer, [one.record_type for one in found]), sum(one.differences for one in found)
 
 
 def _last_success(known: Known, heard: Heard, to_send: int | None) -> str | None:

@@ -51,6 +51,7 @@ def build(sources: Sources) -> Settings:
         max_sync_id=model.max_sync_id,
         allow_plain_http=model.allow_plain_http,
         keep_days=model.keep,
+        compare_every_days=model.compare_every,
         zero_dates=model.zero_dates,
         console_listen=model.console.listen,
         metrics_public=model.metrics.public,

@@ -192,6 +192,9 @@ class Configuration(Section):
         example=False,
     )
     keep: Days = setting("Days that the change log is kept longer than every site needs it.", 7.0, example=7)
+    compare_every: Days = setting(
+        "On a satellite: days between comparisons of its records with the primary's. 0 turns them off.", 1.0, example=7
+    )
     zero_dates: ZeroDatesChoice = setting(
         "What becomes of a zero date (0000-00-00) where this site's database has no such date: null writes no date, "
         "refuse keeps the record in quarantine.",

@@ -64,6 +64,7 @@ def _tree(settings: Settings) -> dict[str, Any]:
         "max_sync_id": settings.max_sync_id,
         "allow_plain_http": settings.allow_plain_http,
         "keep": settings.keep_days,
+        "compare_every": settings.compare_every_days,
         "zero_dates": settings.zero_dates,
         "authorisation": {"code_hash": _Hidden(settings.code_hash, "set" if settings.code_hash else None)},
         "console": {"listen": settings.console_listen},

@@ -154,6 +154,7 @@ class Settings:
     max_sync_id: int = 64
     allow_plain_http: bool = False
     keep_days: float = 7.0
+    compare_every_days: float = 1.0
     zero_dates: ZeroDates = "null"
     console_listen: str | None = None
     metrics_public: bool = False

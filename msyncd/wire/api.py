@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Route
 
 from msyncd import __version__
 from msyncd.errors import LoginRefused, MsyncdError
+from msyncd.flow.compare.messages import Compare, Compared
 from msyncd.flow.conversation import (
     PROTOCOL_VERSION,
     Complaint,
@@ -60,6 +61,9 @@ class Replies(Protocol):
         """`site` is who logged in, whatever the message says."""
 
     def pull(self, site: int, pull: Pull) -> PullReply:
+        """Likewise."""
+
+    def compare(self, site: int, question: Compare) -> Compared:
         """Likewise."""
 
 
@@ -110,8 +114,14 @@ class SyncApi:
 
     @property
     def routes(self) -> list[BaseRoute]:
-        """The four endpoints."""
-        handlers = {"hello": self._hello, "push": self._push, "pull": self._pull, "wait": self._wait}
+        """The endpoints."""
+        handlers = {
+            "hello": self._hello,
+            "push": self._push,
+            "pull": self._pull,
+            "wait": self._wait,
+            "compare": self._compare,
+        }
         return [
             Route(f"{PREFIX}/{name}", self._endpoint(handler), methods=["POST"]) for name, handler in handlers.items()
         ]
@@ -157,6 +167,9 @@ class SyncApi:
 
     async def _pull(self, request: Request, incoming: Incoming) -> Response:
         return await self._answer(request, incoming, Pull, self._replies.pull)
+
+    async def _compare(self, request: Request, incoming: Incoming) -> Response:
+        return await self._answer(request, incoming, Compare, self._replies.compare)
 
     async def _answer(
         self, request: Request, incoming: Incoming, kind: type[Any], answer: Callable[[int, Any], msgspec.Struct]

@@ -16,6 +16,7 @@ import urllib3.exceptions
 
 from msyncd import __version__
 from msyncd.errors import MessageInvalid, MsyncdError, PeerUnreachable
+from msyncd.flow.compare.messages import Compare, Compared
 from msyncd.flow.conversation import (
     PROTOCOL_VERSION,
     Complaint,
@@ -135,6 +136,10 @@ class PrimaryClient:
         """Waits until the primary has news, or the seconds are over."""
         seconds = waiting.seconds + self._patience.beyond_wait
         return self._call("wait", waiting, WaitReply, self._bearer(), seconds)
+
+    def compare(self, question: Compare) -> Compared:
+        """Asks which records differ."""
+        return self._call("compare", question, Compared, self._bearer(), self._patience.work)
 
     def close(self) -> None:
         """Ends every call under way with PeerUnreachable, at once, and all later ones."""

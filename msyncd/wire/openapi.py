@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from msyncd import __version__
+from msyncd.flow.compare.messages import Compare, Compared
 from msyncd.flow.conversation import (
     Complaint,
     Hello,
@@ -24,6 +25,7 @@ ENDPOINTS: Final[dict[str, tuple[type[msgspec.Struct], type[msgspec.Struct]]]] =
     "push": (Push, PushReply),
     "pull": (Pull, PullReply),
     "wait": (Waiting, WaitReply),
+    "compare": (Compare, Compared),
 }
 """What is sent to each endpoint, and what it replies."""
 

@@ -128,6 +128,8 @@ SHAPE = {
             "waiting": int,
             "quarantine": int,
             "batch_size": int,
+            "compared": (str, type(None)),
+            "differences": int,
             "problem": None,
         }
     ],

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from msyncd import __version__
+from msyncd.flow.compare.messages import Compare, Compared, Digest
 from msyncd.flow.conversation import (
     PROTOCOL_VERSION,
     Batch,
@@ -96,6 +97,10 @@ class FakeAnswers:
         rows = self.pushed.get(site, [])
         upto = Cursor(0, self.serial)
         return PullReply(Batch(pull.cursor, upto, "m", (TypeChanges("item", ITEM.columns, rows),)), cursor=upto)
+
+    def compare(self, site: int, question: Compare) -> Compared:
+        self.before("compare")
+        return Compared(records=tuple(Digest(key, b"d") for key in question.keys))
 
     def news(self, site: int, waiting: Waiting) -> bool:
         """Whether anything was pushed beyond the cursor."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from msyncd import errors
+from msyncd.flow.compare.messages import Compare
 from msyncd.wire.bodies import Limits
 from msyncd.wire.codec import FORMATS, JSON, MSGPACK, encode
 from msyncd.wire.compression import compress
@@ -76,7 +77,7 @@ def test_what_is_not_there_and_what_may_not_be_done(raw: Raw) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     body=st.binary(max_size=300),
-    name=st.sampled_from(["hello", "push", "pull", "wait"]),
+    name=st.sampled_from(["hello", "push", "pull", "wait", "compare"]),
     form=st.sampled_from(FORMATS),
     encoding=st.sampled_from(["", "zstd", "identity"]),
 )
@@ -205,7 +206,7 @@ def test_the_flow_s_errors_are_told(primary: Primary, raw: Raw, error: Exception
     assert ("Retry-After" in answer.headers) == (status == 503)
 
 
-@pytest.mark.parametrize("name", ["push", "pull", "wait"])
+@pytest.mark.parametrize("name", ["push", "pull", "wait", "compare"])
 def test_a_surprise_is_logged_once_and_not_shown(primary: Primary, raw: Raw, name: str) -> None:
     def fail(_name: str) -> None:
         raise KeyError("a patient's name")
@@ -215,6 +216,7 @@ def test_a_surprise_is_logged_once_and_not_shown(primary: Primary, raw: Raw, nam
         "push": PUSH,
         "pull": encode(PULL),
         "wait": packed({"cursor": [0, 0], "facts": 1}),
+        "compare": encode(Compare("item", (), (), "", 1, 1)),
     }
     with capture_logs() as logged:
         answer = raw.post(name, bodies[name])

@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from msyncd.flow import conversation
+from msyncd.flow.compare import messages
 from msyncd.flow.conversation import Complaint
 from msyncd.wire.bodies import MIB, Limits
 from msyncd.wire.codec import FORMATS, JSON
@@ -24,8 +25,9 @@ from tests.wire.raw import BASIC, Raw
 TEXT = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
 MESSAGES = {
     name: kind
-    for name, kind in vars(conversation).items()
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__module__ == conversation.__name__
+    for module in (conversation, messages)
+    for name, kind in vars(module).items()
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__module__ == module.__name__
 }
 
 

@@ -65,6 +65,11 @@ TABLES: dict[str, str] = {
     # P9: parts of a batch too large for one message
     "msyncd_staged": """site {int} NOT NULL, mark {text} NOT NULL, part {int} NOT NULL, body {blob} NOT NULL,
         PRIMARY KEY (site, mark, part)""",
+    # when record types were last compared with a peer, and the records that differ
+    "msyncd_compared": """peer {int} NOT NULL, type {text} NOT NULL, at {text} NOT NULL, records {int} NOT NULL,
+        differences {int} NOT NULL, agreed {text}, PRIMARY KEY (peer, type)""",
+    "msyncd_difference": """peer {int} NOT NULL, type {text} NOT NULL, key {blob} NOT NULL,
+        PRIMARY KEY (peer, type, key)""",
     # P31: the facts; the guard reads this table
     "msyncd_store": """store {text} NOT NULL PRIMARY KEY, code {text}, active_site {int}, epoch {int} NOT NULL,
         name {any}""",

@@ -1,0 +1,1 @@
+"""Comparing two ends by digests, and sending again only what differs."""

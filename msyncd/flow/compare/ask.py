@@ -1,0 +1,242 @@
+"""A satellite compares with its primary: by ranges of keys, then by smaller ones, then record by record.
+
+Ranges whose digests are equal cost a few bytes for thousands of records. What seems to differ may only be on its way,
+so it is looked at again once both ends are level; a difference counts when it stands still at both ends.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from msyncd.databases.interface import Reader, Scope
+from msyncd.flow.compare.digests import Common, Running, common, digest, kinds_of, written
+from msyncd.flow.compare.holding import on_satellite
+from msyncd.flow.compare.messages import Compare, Compared, Digest, Range, Result
+from msyncd.flow.ledger import compared, meta, receipts, sites
+from msyncd.flow.ledger.receipts import Pulled
+from msyncd.model import PRIMARY, Changes, RecordType, Row
+
+if TYPE_CHECKING:
+    from msyncd.flow.satellite import Satellite
+
+RANGE: Final = 2_000
+"""Records in a range at first: read at once, and one digest on the wire."""
+RANGES: Final = 50
+"""Ranges in one question."""
+PARTS: Final = 32
+"""Into how many smaller ranges one that differs is cut."""
+FEW: Final = 64
+"""Records of a range that are compared one by one."""
+KEYS: Final = 1_000
+ROUNDS: Final = 3
+"""How often records that seem to differ are looked at again."""
+
+Level = Callable[[], object]
+"""Brings both ends level: what is on its way arrives."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What a comparison of one record type found: how many records were compared, and which differ."""
+
+    record_type: str
+    records: int = 0
+    differing: dict[Row, "Difference"] = field(default_factory=dict)
+    moving: int = 0
+    """Records that went on changing while they were looked at; they are neither equal nor different."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Digests of one record here and there, None where there is none; `owner` as the primary knows it."""
+
+    here: bytes | None
+    there: bytes | None
+    owner: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The records of a range here: keys, and rows as they are digested."""
+
+    after: Row | None
+    upto: Row | None
+    keys: list[Row]
+    rows: list[bytes]
+
+    def spoken(self) -> Range:
+        running = Running()
+        running.add(self.rows)
+        return Range(self.upto, running.records, running.digest())
+
+    def parts(self) -> "list[_Held]":
+        """The same in smaller ranges."""
+        size = max(1, -(-len(self.keys) // PARTS))
+        cuts = range(0, len(self.keys), size)
+        ends = [self.keys[at + size - 1] if at + size < len(self.keys) else self.upto for at in cuts]
+        starts = [self.after, *ends[:-1]]
+        return [
+            _Held(start, end, self.keys[at : at + size], self.rows[at : at + size])
+            for at, start, end in zip(cuts, starts, ends, strict=True)
+        ]
+
+
+class Comparing:
+    """The comparison of one record type with the primary. `steps` goes on from question to question."""
+
+    def __init__(self, satellite: "Satellite", record_type: RecordType) -> None:
+        link = satellite.link
+        assert link is not None, "a hello came first"
+        self._satellite, self._type = satellite, record_type
+        self._spoken = link.spoken[record_type.name]
+        here = satellite.here
+        self._shared: Common = common(here.types, record_type, self._spoken.columns, self._spoken.kinds)
+        self.found = Found(record_type.name)
+
+    def steps(self) -> Iterator[Found]:
+        """Compare the whole table; yields after each question, so that the caller can rest or stop there."""
+        after: Row | None = None
+        while True:
+            ranges = list(self._ranges(after))
+            self.found.records += sum(len(one.keys) for one in ranges)
+            self._narrow(ranges)
+            yield self.found
+            after = ranges[-1].upto
+            if after is None:
+                return
+
+    def settle(self, level: Level) -> None:
+        """Look again at what seems to differ, until it agrees or stands still."""
+        seen: dict[Row, Difference] = {}
+        doubtful = self.found.differing
+        for _ in range(ROUNDS):
+            if not doubtful:
+                break
+            level()
+            seen, doubtful = doubtful, {}
+            still: set[Row] = set()
+            for key, one, moving in self._again(list(seen)):
+                if one.here == one.there:
+                    continue
+                doubtful[key] = one
+                if not moving and (one.here, one.there) == (seen[key].here, seen[key].there):
+                    still.add(key)
+            if still == set(doubtful):
+                self.found.moving = 0
+                break
+            self.found.moving = len(doubtful) - len(still)
+        self.found.differing = doubtful
+
+    def note(self) -> Found:
+        """Keep what was found, here and at the primary."""
+        here = self._satellite.here
+        name, count = self._type.name, len(self.found.differing)
+        with here.database.write() as writer:
+            compared.note(writer, PRIMARY, name, self.found.records, count, here.now())
+            compared.put_differing(writer, PRIMARY, name, self.found.differing.keys())
+        self._ask(results=(Result(name, self.found.records, count),))
+        return self.found
+
+    def send_again(self, keys: Sequence[Row]) -> None:
+        """Let the primary send these records anew, as they stand there."""
+        for at in range(0, len(keys), KEYS):
+            self._ask(keys=tuple(keys[at : at + KEYS]), send_again=True)
+
+    # --- ranges -------------------------------------------------------------------------------------------------------
+
+    def _ranges(self, after: Row | None) -> Iterator[_Held]:
+        """The next ranges of the table; the last of all ends with None."""
+        database, width = self._satellite.here.database, len(self._type.key)
+        for _ in range(RANGES):
+            with database.read() as reader:
+                rows = reader.page(self._type, after, RANGE, Scope())
+                upto = rows[-1][:width] if len(rows) == RANGE else None
+                yield self._held(after, upto, on_satellite(reader, self._satellite.here, self._type, rows))
+            if upto is None:
+                return
+            after = upto
+
+    def _held(self, after: Row | None, upto: Row | None, changes: Changes) -> _Held:
+        rows = [row for row in changes.rows if row is not None]
+        return _Held(after, upto, list(changes.keys), written(rows, self._shared))
+
+    def _narrow(self, ranges: list[_Held]) -> None:
+        """Ask which ranges differ, and look closer at those."""
+        answer = self._ask(after=ranges[0].after, ranges=tuple(one.spoken() for one in ranges))
+        for place in answer.differ:
+            one = ranges[place]
+            if len(one.keys) > FEW:
+                self._narrow(one.parts())
+            else:
+                self._one_by_one(one)
+
+    def _one_by_one(self, held: _Held) -> None:
+        here = {key: digest(row) for key, row in zip(held.keys, held.rows, strict=True)}
+        last = Range(held.upto, 0, b"")
+        after, there = held.after, dict[Row, Digest]()
+        while True:
+            answer = self._ask(after=after, ranges=(last,), listing=True)
+            there |= {tuple(one.key): one for one in answer.records}
+            if answer.upto is None:
+                break
+            after = tuple(answer.upto)
+        for key in {*here, *there}:
+            other = there.get(key)
+            difference = Difference(here.get(key), other.digest if other else None, other.owner if other else None)
+            if difference.here != difference.there:
+                self.found.differing[key] = difference
+
+    # --- records ------------------------------------------------------------------------------------------------------
+
+    def _again(self, keys: list[Row]) -> Iterator[tuple[Row, Difference, bool]]:
+        """How records stand now: the difference, and whether a change of it is on its way."""
+        here = self._satellite.here
+        type_id = here.types.ids[self._type.name]
+        for at in range(0, len(keys), KEYS):
+            some = keys[at : at + KEYS]
+            with here.database.read() as reader:
+                mine = self._digests(reader, some)
+                pushed = sites.known(reader, PRIMARY).confirmed
+                unsent = {key for key in some if reader.changed_since(type_id, key, pushed)}
+            for one in self._ask(keys=tuple(some)).records:
+                key = tuple(one.key)
+                yield key, Difference(mine.get(key), one.digest, one.owner), one.moving or key in unsent
+
+    def _digests(self, reader: Reader, keys: list[Row]) -> dict[Row, bytes]:
+        rows = reader.rows(self._type, keys)
+        held = self._held(None, None, on_satellite(reader, self._satellite.here, self._type, list(rows.values())))
+        return {key: digest(row) for key, row in zip(held.keys, held.rows, strict=True)}
+
+    # --- asking -------------------------------------------------------------------------------------------------------
+
+    def _ask(
+        self,
+        *,
+        after: Row | None = None,
+        ranges: tuple[Range, ...] = (),
+        listing: bool = False,
+        keys: tuple[Row, ...] = (),
+        send_again: bool = False,
+        results: tuple[Result, ...] = (),
+    ) -> Compared:
+        here = self._satellite.here
+        with here.database.read() as reader:
+            pulled = receipts.pulled_from(reader, PRIMARY) or Pulled()
+            database_id, generation = meta.get(reader, "database_id") or "", meta.generation(reader)
+        return self._satellite.peer.compare(
+            Compare(
+                self._type.name,
+                self._type.columns,
+                kinds_of(here.types, self._type),
+                database_id,
+                generation,
+                here.facts.number,
+                pulled.cursor,
+                after,
+                ranges,
+                listing,
+                keys,
+                send_again,
+                results,
+            )
+        )

@@ -1,0 +1,40 @@
+"""The daemon compares by itself, says what differs, and repairs when it is asked to."""
+
+import signal
+
+from msyncd.daemon.control import ask
+from tests.daemon.conftest import Country, until
+
+
+def _behind(country: Country, site: int, statement: str) -> None:
+    """A write that no trigger notes."""
+    country.db[site].executescript(
+        f"BEGIN; INSERT INTO msyncd_applying SELECT id, 1 FROM msyncd_record_type; {statement};"
+        " DELETE FROM msyncd_applying; COMMIT"
+    )
+
+
+def _compared(country: Country) -> dict[str, int]:
+    rows = country.db[2].execute("SELECT type, differences FROM msyncd_compared").fetchall()
+    return dict(rows)
+
+
+def test_a_difference_is_found_unasked_and_repaired_when_asked(country: Country) -> None:
+    country.edit("site2.yaml", "sync:", "compare_every: 0.00001\nsync:")
+    for number in range(100):
+        country.item(f"i{number:03}")
+    country.start(1, 2)
+    until(lambda: country.count(2, "item") == 100)
+    until(lambda: _compared(country) == {"store": 0, "item": 0, "stock": 0}, 40)
+    country.signal(2, signal.SIGTERM)
+    assert country.ended(2) == 0
+    _behind(country, 2, "UPDATE item SET name = 'another' WHERE ID = 'i050'")
+    country.start(2)
+    until(lambda: _compared(country)["item"] == 1, 60)
+    until(lambda: "records differ from the primary's" in country.log(2))
+    lines = list(ask(country.state(2), {"do": "compare", "types": ["item"], "repair": True}) or ())
+    assert lines[-1]["result"]["record_types"] == [
+        {"record_type": "item", "records": 100, "differences": 0, "moving": 0, "keys": []}
+    ]
+    assert country.rows(1, "item") == country.rows(2, "item")
+    assert dict(country.db[1].execute("SELECT type, differences FROM msyncd_compared WHERE peer = 2"))["item"] == 0

@@ -1,0 +1,194 @@
+"""Comparing by digests finds what differs and nothing else, costs little, and repairs by the owner's version."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from msyncd.errors import MsyncdError
+from msyncd.flow.compare.ask import Found
+from msyncd.flow.compare.repair import compare, repair
+from msyncd.flow.ledger import compared
+from msyncd.model import PRIMARY
+from msyncd.testing import OneSite, Sites
+from msyncd.wire.codec import encode
+from tests.flow.support import stock_sites
+
+
+def behind(site: OneSite, *statements: str) -> None:
+    """Write without anyone's noticing, as a restored file or an application trigger does that is not captured."""
+    with site.transaction() as connection:
+        connection.execute("INSERT INTO msyncd_applying SELECT id, 1 FROM msyncd_record_type")
+        for statement in statements:
+            connection.execute(statement)
+        connection.execute("DELETE FROM msyncd_applying")
+
+
+def compared_with_primary(site: OneSite) -> dict[str, Found]:
+    satellite = site.satellite
+    assert satellite is not None
+    if satellite.link is None:
+        satellite.hello()
+    return {one.record_type: one for one, ended in compare(satellite, site.cycle) if ended}
+
+
+def differing(site: OneSite) -> dict[str, set[object]]:
+    return {
+        name: {key[0] for key in one.differing} for name, one in compared_with_primary(site).items() if one.differing
+    }
+
+
+def repaired(site: OneSite) -> list[Found]:
+    satellite = site.satellite
+    assert satellite is not None
+    found = compared_with_primary(site)
+    return [repair(satellite, one, site.cycle) for one in found.values() if one.differing]
+
+
+def filled(folder: Path, records: int) -> Sites:
+    """Sites with that many records of stock at site 2, level."""
+    sites = stock_sites(folder, request_size=5_000)
+    with sites[2].transaction() as connection:
+        connection.executemany(
+            "INSERT INTO stock VALUES (?, 's-BUM', 'i-1', NULL, ?, 'not sent')",
+            [(f"k{number:06}", number) for number in range(records)],
+        )
+    sites.sync()
+    return sites
+
+
+def test_what_is_level_agrees_and_is_noted_at_both_ends(tmp_path: Path) -> None:
+    with filled(tmp_path, 50) as sites:
+        sites[2].write("INSERT INTO invoice VALUES ('t', 's-BUM', 'n-KAL', 'fn', NULL)")
+        sites[2].write("INSERT INTO line VALUES ('l', 't', 'i-1', 'k000001', 5)")
+        sites.sync()
+        for site in (sites[2], sites[3]):
+            assert differing(site) == {}
+            with site.here.database.read() as reader:
+                names = [one.record_type for one in compared.comparisons(reader, PRIMARY)]
+                assert set(names) == {"item", "name", "store", "patient", "stock", "invoice", "line"}
+                assert compared.last_agreed(reader, PRIMARY, names) is not None
+        with sites.primary.here.database.read() as reader:
+            counts = {one.record_type: one.records for one in compared.comparisons(reader, 2)}
+        assert (counts["stock"], counts["line"], counts["item"]) == (50, 1, 2)
+
+
+@pytest.mark.parametrize("side", [1, 2])
+def test_one_changed_value_among_many_is_found_and_only_that_is_repaired_by_its_owner(
+    tmp_path: Path, side: int
+) -> None:
+    with filled(tmp_path, 5_000) as sites:
+        behind(sites[side], "UPDATE stock SET quantity = 77 WHERE id = 'k003210'")
+        wanted = 77 if side == 2 else 3210  # the store is active at site 2: its version stands
+        assert differing(sites[2]) == {"stock": {"k003210"}}
+        before = len(sites[2].line.messages)
+        assert [one.differing for one in repaired(sites[2])] == [{}]
+        sent = [m for kind, m, _ in sites[2].line.messages[before:] if kind == "push" and len(m.batch)]
+        assert sum(len(one.batch) for one in sent) == 1
+        for number in (1, 2):
+            rows = dict(sites[number].connection.execute("SELECT id, quantity FROM stock").fetchall())
+            assert rows["k003210"] == wanted
+            assert len(rows) == 5_000
+        assert differing(sites[2]) == {}
+
+
+def test_a_difference_costs_a_small_part_of_the_table_on_the_wire(tmp_path: Path) -> None:
+    with filled(tmp_path, 40_000) as sites:
+        behind(sites[1], "UPDATE stock SET quantity = -0 WHERE id = 'k023210'")
+        before = len(sites[2].line.messages)
+        assert differing(sites[2]) == {"stock": {"k023210"}}
+        asked = [(m, r) for kind, m, r in sites[2].line.messages[before:] if kind == "compare" and m.type == "stock"]
+        wire = sum(len(encode(message)) + len(encode(reply)) for message, reply in asked)
+        rows = sites[2].connection.execute("SELECT id, store_id, item_id, barcode, quantity FROM stock").fetchall()
+        table = len(msgspec.msgpack.encode(rows))
+        assert wire < table / 100
+
+
+def test_a_central_record_is_repaired_by_the_primarys_version(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        behind(
+            sites[3],
+            "UPDATE item SET name = 'other' WHERE id = 'i-1'",
+            "DELETE FROM item WHERE id = 'i-2'",
+            "INSERT INTO item VALUES ('i-9', 'X', 'made up')",
+        )
+        assert differing(sites[3]) == {"item": {"i-1", "i-2", "i-9"}}
+        assert [one.differing for one in repaired(sites[3])] == [{}]
+        assert sites[3].rows("item") == sites.primary.rows("item")
+        assert sites[3].quarantine == []
+
+
+def test_a_record_that_its_owner_does_not_have_goes_and_one_that_only_he_has_comes(tmp_path: Path) -> None:
+    with filled(tmp_path, 3) as sites:
+        behind(sites[2], "DELETE FROM stock WHERE id = 'k000000'")
+        behind(sites[1], "DELETE FROM stock WHERE id = 'k000001'")
+        assert differing(sites[2]) == {"stock": {"k000000", "k000001"}}
+        assert [one.differing for one in repaired(sites[2])] == [{}]
+        for number in (1, 2):
+            assert [row[0] for row in sites[number].rows("stock", "id")] == ["k000001", "k000002"]
+
+
+def test_what_is_on_its_way_is_no_difference(tmp_path: Path) -> None:
+    with filled(tmp_path, 100) as sites:
+        asked = 0
+
+        def meanwhile(kind: str) -> None:
+            nonlocal asked
+            if kind == "compare":
+                asked += 1
+                sites[2].write("UPDATE stock SET quantity = quantity + 1 WHERE id = 'k000007'")
+                sites.primary.write("UPDATE item SET name = name || '.' WHERE id = 'i-2'")
+
+        sites[2].line.on_reply = meanwhile
+        found = compared_with_primary(sites[2])
+        assert asked > 5
+        assert {name for name, one in found.items() if len(one.differing) > one.moving} == set()
+        sites[2].line.on_reply = None
+        sites.sync()
+        assert differing(sites[2]) == {}
+
+
+def test_stores_that_the_primary_does_not_keep_are_left_out(tmp_path: Path) -> None:
+    with stock_sites(tmp_path, copies_of={1: [], 3: ["BUM"]}) as sites:
+        sites[2].write("INSERT INTO stock VALUES ('k', 's-BUM', 'i-1', NULL, 5, NULL)")
+        sites[2].write("INSERT INTO invoice VALUES ('t', 's-BUM', 'n-CMS', 'fn', NULL)")
+        sites.sync()
+        assert sites.primary.rows("stock") == []
+        assert differing(sites[2]) == {}
+
+
+def test_columns_that_do_not_travel_and_cleared_references_are_no_difference(tmp_path: Path) -> None:
+    with filled(tmp_path, 2) as sites:
+        sites[2].write("UPDATE stock SET note = 'here only'")
+        sites[2].write("INSERT INTO invoice VALUES ('t', 's-BUM', 'n-KAL', 'fn', NULL)")
+        sites[2].write("INSERT INTO line VALUES ('l', 't', 'i-1', 'k000001', 5)")
+        sites.sync()
+        assert [row[3] for row in sites[3].rows("line")] == [None]  # its stock is not there: cleared
+        assert differing(sites[2]) == differing(sites[3]) == {}
+
+
+def test_the_comparison_reads_no_more_than_pages(tmp_path: Path) -> None:
+    with filled(tmp_path, 4_500) as sites:
+        satellite = sites[2].satellite
+        assert satellite is not None
+        steps = list(compare(satellite, lambda: None, only=("stock",)))
+        assert [ended for _, ended in steps] == [False, False, True]  # one question with three ranges, and the result
+        [(question, answer)] = [
+            (m, r) for kind, m, r in sites[2].line.messages if kind == "compare" and m.ranges and m.type == "stock"
+        ]
+        assert [one.records for one in question.ranges] == [2_000, 2_000, 500]
+        assert answer.differ == ()
+
+
+def test_a_question_that_cannot_be_is_refused_in_words(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        compared_with_primary(sites[2])
+        [question, *_] = [m for kind, m, _ in sites[2].line.messages if kind == "compare"]
+        for bad, words in (
+            ({"type": "no such"}, "there is no record type no such"),
+            ({"keys": ((1,),) * 2_001}, "2001 keys"),
+            ({"database_id": "another"}, "another database syncs"),
+            ({"facts_number": 99}, "have changed"),
+        ):
+            with pytest.raises(MsyncdError, match=words):
+                sites[2].line.compare(msgspec.structs.replace(question, **bad))
