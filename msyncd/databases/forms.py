@@ -44,6 +44,8 @@ def _integer(value: Value) -> Value:
 def _decimal(value: Value) -> Value:
     if isinstance(value, bool):
         return str(int(value))
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # the very number: its shortest text may mean another integer
     text = repr(value) if isinstance(value, (int, float)) else _text(value).strip()
     if (other := _NO_NUMBERS.get(text.lower())) is not None:
         return other
@@ -76,8 +78,8 @@ def _float(value: Value) -> Value:
         return number
     exact = str(_decimal(value))
     number = float(exact)
-    # the shortest text that means this float must be the very number
-    if exact.lstrip("-")[:1].isdigit() and Decimal(repr(number)) != Decimal(exact):
+    # the float, or the shortest text that means it, must be the very number
+    if exact.lstrip("-")[:1].isdigit() and Decimal(exact) not in (Decimal(repr(number)), Decimal(number)):
         raise ValueError("has more digits than a float holds")
     return number
 

@@ -6,9 +6,12 @@ SQLite's own rules hold.
 """
 
 import re
-from typing import Final
+from functools import lru_cache
+from typing import Final, Literal
 
 from msyncd.model import Kind
+
+Affinity = Literal["integer", "text", "blob", "real", "numeric"]
 
 _NAMES: Final[dict[str, Kind]] = {
     "BOOL": "boolean",
@@ -59,11 +62,19 @@ def kind_of(declared: str) -> Kind:
 
 
 def _by_affinity(name: str) -> Kind:
-    """SQLite's rules, in their order. What it would hold as a number by default may be anything."""
+    kinds: dict[Affinity, Kind] = {"integer": "integer", "text": "text", "blob": "binary", "real": "float"}
+    # a type without a name has no preference; what SQLite would hold as a number by default may be anything
+    return kinds.get(affinity_of(name), "any") if name else "any"
+
+
+@lru_cache(maxsize=1000)
+def affinity_of(declared: str) -> Affinity:
+    """How SQLite turns text and numbers into each other in a column declared so: its rules, in their order."""
+    name = declared.upper()
     if "INT" in name:
         return "integer"
     if "CHAR" in name or "CLOB" in name or "TEXT" in name:
         return "text"
-    if "BLOB" in name:
-        return "binary"
-    return "float" if any(part in name for part in ("REAL", "FLOA", "DOUB")) else "any"
+    if "BLOB" in name or not name:
+        return "blob"
+    return "real" if any(part in name for part in ("REAL", "FLOA", "DOUB")) else "numeric"

@@ -11,6 +11,7 @@ from msyncd.databases.lookups import bound_to
 from msyncd.databases.sqlite.connection import mapped
 from msyncd.databases.sqlite.names import found, listed, quoted
 from msyncd.databases.sqlite.reader import ENTRY, SQLiteReader
+from msyncd.databases.sqlite.taking import blame, taken
 from msyncd.errors import TryLater
 from msyncd.model import Cursor, RecordType, Row, Table, Value
 
@@ -168,7 +169,11 @@ class SQLiteWriter(SQLiteReader, Writer):
         )
         keys = [row[:width] for row in rows] if self._fires else ()
         with mapped(), self.savepoint(), self._past_the_guard(record_type, keys):
-            self._connection.executemany(sql, rows)
+            table = self._tables[record_type.table.casefold()]
+            try:
+                self._connection.executemany(sql, taken(table, columns, rows))
+            except (OverflowError, UnicodeEncodeError) as error:
+                raise blame(table, columns, rows, error) from error
 
     def delete(self, record_type: RecordType, keys: Sequence[Row]) -> None:
         if not keys:
