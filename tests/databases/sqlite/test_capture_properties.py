@@ -1,4 +1,4 @@
-"""Whatever an application writes, what changed is in the log, under every store and route it had (P1, P4, P5, P10)."""
+"""The same as ../contract/test_capture_properties.py, whatever the settings of the application's connection."""
 
 import sqlite3
 import tempfile
@@ -162,45 +162,3 @@ def test_every_statement_logs_what_it_changed(foreign_keys: int, recursive: int)
                 before = now
 
     holds()
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.lists(writes(), max_size=3),
-    st.lists(writes(), min_size=1, max_size=25),
-    st.sampled_from(["wal", "delete", "truncate", "memory"]),
-)
-def test_a_transaction_logs_what_it_changed(stands: list[Write], statements: list[Write], journal: str) -> None:
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Captured(Path(folder) / "store.db", guard=False, before=STANDS, pragmas={"journal_mode": journal}) as app,
-    ):
-        for statement in stands:
-            run(app, statement)
-        app.log()
-        before = state(app)
-        app.run("BEGIN")
-        for statement in statements:
-            run(app, statement)
-        app.run("COMMIT")
-        check(before, state(app), app.log())
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(writes(), max_size=3), st.lists(writes(), min_size=1, max_size=25))
-def test_the_guard_lets_nothing_of_another_site_change(stands: list[Write], statements: list[Write]) -> None:
-    """What this site may not edit stands as it stood, whatever the application tries."""
-    with tempfile.TemporaryDirectory() as folder, Captured(Path(folder) / "store.db", before=STANDS) as app:
-        app.run("INSERT INTO msyncd_applying VALUES (1, 1), (2, 1), (3, 1), (4, 1), (5, 1)")
-        for statement in stands:
-            run(app, statement)
-        app.run("DELETE FROM msyncd_applying")
-        before = state(app)
-        for statement in statements:
-            run(app, statement)
-        now = state(app)
-        for record in before.keys() | now.keys():
-            then, stand = before.get(record), now.get(record)
-            for one in (then, stand):
-                if one and (record[0] == "item" or one[1] not in {"b", "h"}):
-                    assert then == stand, f"{record} was changed"

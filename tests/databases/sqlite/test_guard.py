@@ -1,4 +1,4 @@
-"""The guard refuses the application's own write of what this site may not edit, in words that a person understands."""
+"""The guard where SQLite is particular: REPLACE, IGNORE, settings; see also ../contract/test_guard.py."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -49,48 +49,23 @@ def refusal(app: Captured, sql: str) -> str:
     return str(refused.value)
 
 
-@pytest.mark.parametrize(
-    ("sql", "message"),
-    [
-        ("INSERT INTO item VALUES ('i2', 'para', 'Paracetamol', NULL)", PRIMARY_ONLY),
-        ("INSERT OR IGNORE INTO item VALUES ('i2', 'para', 'Paracetamol', NULL)", PRIMARY_ONLY),
-        ("UPDATE item SET item_name = 'x'", PRIMARY_ONLY),
-        ("DELETE FROM item", PRIMARY_ONLY),
-        ("REPLACE INTO item VALUES ('i2', 'amox', 'x', NULL)", PRIMARY_ONLY),
-        ("INSERT INTO transact VALUES ('t9', 'k', 'n1', 9, 'nw')", NOT_HERE),
-        ("INSERT OR IGNORE INTO transact VALUES ('t9', 'k', 'n1', 9, 'nw')", NOT_HERE),
-        ("INSERT OR REPLACE INTO transact VALUES ('t9', 'k', 'n1', 9, 'nw')", NOT_HERE),
-        ("UPDATE transact SET status = 'fn' WHERE ID = 't2'", NOT_HERE),
-        ("UPDATE OR IGNORE transact SET status = 'fn' WHERE ID = 't2'", NOT_HERE),
-        ("DELETE FROM transact WHERE ID = 't2'", NOT_HERE),
-        ("INSERT INTO transact VALUES ('t9', 'x', 'n1', 9, 'nw')", NOWHERE),
-        ("INSERT INTO transact VALUES ('t9', 'never heard of', 'n1', 9, 'nw')", UNKNOWN),
-        ("INSERT INTO transact VALUES ('t9', NULL, 'n1', 9, 'nw')", NO_STORE),
-        ("UPDATE transact SET store_ID = NULL WHERE ID = 't1'", NO_STORE),
-        ("UPDATE transact SET store_ID = 'b' WHERE ID = 't3'", NO_STORE),
-        ("DELETE FROM transact WHERE ID = 't3'", NO_STORE),
-        # a move, either way
-        ("UPDATE transact SET store_ID = 'k' WHERE ID = 't1'", NOT_HERE),
-        ("UPDATE transact SET store_ID = 'b', number = 4 WHERE ID = 't2'", NOT_HERE),
-        ("UPDATE trans_line SET transaction_ID = 't2' WHERE ID = 'l1'", NOT_HERE),
-        ("UPDATE trans_line SET transaction_ID = 't1' WHERE ID = 'l2'", NOT_HERE),
-        # through one and through two parents
-        ("INSERT INTO trans_line VALUES ('l9', 't2', NULL, 1)", NOT_HERE),
-        ("DELETE FROM trans_line WHERE ID = 'l2'", NOT_HERE),
-        ("UPDATE line_note SET note = 'z' WHERE ID = 'o2'", NOT_HERE),
-        ("INSERT INTO line_note VALUES ('o9', 'l2', 'z')", NOT_HERE),
-        ("DELETE FROM line_note WHERE ID = 'o2'", NOT_HERE),
-        ("UPDATE line_note SET note = 'z' WHERE ID = 'o3'", NO_STORE),
-        # rows that REPLACE would remove
-        ("REPLACE INTO transact VALUES ('t2', 'b', 'n1', 9, 'nw')", NOT_HERE),
-        ("REPLACE INTO item_line VALUES ('s9', 'b', 'i1', 1, 'kalo')", NOT_HERE),
-        ("UPDATE OR REPLACE item_line SET local_note = 'kalo' WHERE ID = 's1'", NOT_HERE),
-        ("UPDATE OR REPLACE transact SET ID = 't2' WHERE ID = 't1'", NOT_HERE),
-        ("REPLACE INTO trans_line VALUES ('l2', 't1', NULL, 1)", NOT_HERE),
-    ],
-)
-def test_a_write_that_this_site_may_not_make_is_refused_and_undone(app: Captured, sql: str, message: str) -> None:
-    assert refusal(app, sql) == message
+OF_SQLITE = {
+    "INSERT OR IGNORE INTO item VALUES ('i2', 'para', 'Paracetamol', NULL)": PRIMARY_ONLY,
+    "REPLACE INTO item VALUES ('i2', 'amox', 'x', NULL)": PRIMARY_ONLY,
+    "INSERT OR IGNORE INTO transact VALUES ('t9', 'k', 'n1', 9, 'nw')": NOT_HERE,
+    "INSERT OR REPLACE INTO transact VALUES ('t9', 'k', 'n1', 9, 'nw')": NOT_HERE,
+    "UPDATE OR IGNORE transact SET status = 'fn' WHERE ID = 't2'": NOT_HERE,
+    # rows that REPLACE would remove
+    "REPLACE INTO transact VALUES ('t2', 'b', 'n1', 9, 'nw')": NOT_HERE,
+    "REPLACE INTO item_line VALUES ('s9', 'b', 'i1', 1, 'kalo')": NOT_HERE,
+    "UPDATE OR REPLACE item_line SET local_note = 'kalo' WHERE ID = 's1'": NOT_HERE,
+    "UPDATE OR REPLACE transact SET ID = 't2' WHERE ID = 't1'": NOT_HERE,
+    "REPLACE INTO trans_line VALUES ('l2', 't1', NULL, 1)": NOT_HERE,
+}
+
+
+def test_a_write_that_this_site_may_not_make_is_refused_in_every_journal_mode(app: Captured) -> None:
+    assert {sql: refusal(app, sql) for sql in OF_SQLITE} == OF_SQLITE
 
 
 def test_a_refused_statement_leaves_the_transaction_open(wal: Captured) -> None:
@@ -121,13 +96,6 @@ def test_what_this_site_may_edit_passes(tmp_path: Path, foreign_keys: int, recur
         assert app.fetch("SELECT ID FROM transact ORDER BY ID") == [("t2",), ("t3",)]
 
 
-def test_excluded_columns_are_this_site_s_own(wal: Captured) -> None:
-    wal.run("UPDATE item SET local_note = 'behind the door'")
-    wal.run("UPDATE item_line SET local_note = NULL, quantity = quantity WHERE ID = 's2'")
-    assert wal.log() == []
-    assert refusal(wal, "UPDATE item_line SET local_note = 'x', quantity = 11 WHERE ID = 's2'") == NOT_HERE
-
-
 def test_a_unique_excluded_column_does_not_let_replace_remove_a_guarded_row(tmp_path: Path) -> None:
     schema = "CREATE TABLE item (ID TEXT PRIMARY KEY, shelf TEXT UNIQUE)"
     item = RecordType("item", "item", ("ID",), ("ID",), "primary", "every_site", excludes_columns=True)
@@ -138,38 +106,12 @@ def test_a_unique_excluded_column_does_not_let_replace_remove_a_guarded_row(tmp_
             app.run("UPDATE OR REPLACE item SET shelf = 'b' WHERE ID = 'i1'")
 
 
-def test_the_primary_edits_central_records_and_not_those_of_a_store_elsewhere(tmp_path: Path) -> None:
-    with Captured(tmp_path / "store.db", before=STANDS, site=1) as app:
-        app.run("UPDATE item SET item_name = 'x'")
-        assert app.log()[0][0] == "item"
-        assert (
-            refusal(app, "UPDATE transact SET status = 'fn' WHERE ID = 't1'")
-            == "store BUM is active on site 2, not here"
-        )
-
-
-def test_a_delete_never_cascades_into_records_that_this_site_may_not_edit(tmp_path: Path) -> None:
-    with Captured(tmp_path / "store.db", before=STANDS, site=1) as app:
-        assert refusal(app, "DELETE FROM item") == "store BUM is active on site 2, not here"
-        app.apply("item_line", "DELETE FROM item_line")
-        # trans_line's reference is set to NULL: that is an edit of the line
-        assert refusal(app, "DELETE FROM item") == "store BUM is active on site 2, not here"
-        app.apply("trans_line", "UPDATE trans_line SET item_ID = NULL")
-        app.run("DELETE FROM item")
-        assert app.fetch("SELECT * FROM item") == []
-
-
 def test_replace_never_cascades_into_records_that_this_site_may_not_edit(tmp_path: Path) -> None:
     with Captured(tmp_path / "store.db", before=STANDS, site=1) as app:
         assert (
             refusal(app, "REPLACE INTO item VALUES ('i1', 'amox', 'x', NULL)")
             == "store BUM is active on site 2, not here"
         )
-
-
-def test_a_header_s_delete_takes_its_lines_along(wal: Captured) -> None:
-    wal.run("DELETE FROM transact WHERE ID = 't1'")
-    assert wal.fetch("SELECT ID FROM trans_line ORDER BY ID") == [("l2",), ("l3",)]
 
 
 def test_the_applier_passes_for_the_record_type_that_it_writes_and_no_other(wal: Captured) -> None:
@@ -182,33 +124,6 @@ def test_the_applier_passes_for_the_record_type_that_it_writes_and_no_other(wal:
         wal.apply(None, "UPDATE item SET item_name = 'y'")
 
 
-def test_what_an_application_trigger_writes_during_apply_is_guarded(tmp_path: Path) -> None:
-    own = (
-        STANDS
-        + """CREATE TRIGGER stock AFTER UPDATE ON transact BEGIN
-      UPDATE item_line SET quantity = 0 WHERE store_ID = NEW.store_ID; END;
-      CREATE TRIGGER twin AFTER UPDATE ON item BEGIN UPDATE item SET code = 'twin' WHERE ID = 'i2'; END;"""
-    )
-    with Captured(tmp_path / "store.db", before=own, application_triggers=True) as app:
-        app.run("INSERT INTO msyncd_incoming (type, key1) VALUES (3, 't1'), (3, 't2'), (1, 'i1'), (1, 'i3')")
-        app.apply("item", "INSERT INTO item VALUES ('i3', 'ibu', 'Ibuprofen', NULL)")
-        app.apply("transact", "UPDATE transact SET status = 'fn' WHERE ID = 't1'")
-        with pytest.raises(sqlite3.IntegrityError, match=NOT_HERE):
-            app.apply("transact", "UPDATE transact SET status = 'fn' WHERE ID = 't2'")
-        app.run("ROLLBACK")
-        app.run("DELETE FROM msyncd_incoming WHERE key1 = 'i3'")
-        with pytest.raises(sqlite3.IntegrityError, match="is edited on the primary"):
-            app.apply("item", "UPDATE item SET item_name = 'x' WHERE ID = 'i3'")
-
-
-def test_guard_off_captures_only(tmp_path: Path) -> None:
-    types = [replace(one, guard=one.name != "transact") for one in TYPES]
-    with Captured(tmp_path / "store.db", before=STANDS, types=types) as app:
-        app.run("UPDATE transact SET status = 'fn' WHERE ID = 't2'")
-        assert [entry[-1] for entry in app.log()] == ["t2"]
-        assert refusal(app, "UPDATE trans_line SET quantity = 1 WHERE ID = 'l2'") == NOT_HERE
-
-
 def test_any_site_has_no_guard(tmp_path: Path) -> None:
     types = [replace(one, edited_on="any_site") for one in TYPES]
     with Captured(tmp_path / "store.db", before=STANDS, types=types) as app:
@@ -217,18 +132,6 @@ def test_any_site_has_no_guard(tmp_path: Path) -> None:
         assert not [one.name for one in app.statements if "guard" in one.name]
         app.run("UPDATE transact SET status = 'fn'")
         assert len(app.log()) == 3
-
-
-@pytest.mark.parametrize("foreign_keys", [0, 1])
-def test_a_line_whose_header_is_missing_passes(tmp_path: Path, foreign_keys: int) -> None:
-    with Captured(tmp_path / "store.db", before=STANDS, pragmas={"foreign_keys": foreign_keys}) as app:
-        app.run("BEGIN")
-        app.run("PRAGMA defer_foreign_keys=1")
-        app.run("INSERT INTO trans_line VALUES ('l9', 't9', NULL, 1)")
-        app.run("INSERT INTO line_note VALUES ('o9', 'l9', 'z')")
-        assert refusal(app, "INSERT INTO transact VALUES ('t9', 'k', NULL, 9, 'nw')") == NOT_HERE
-        app.run("INSERT INTO transact VALUES ('t9', 'b', NULL, 9, 'nw')")
-        app.run("COMMIT")
 
 
 def test_changed_facts_change_the_guard_at_once_and_the_words_when_they_are_made_anew(wal: Captured) -> None:
@@ -243,16 +146,6 @@ def test_changed_facts_change_the_guard_at_once_and_the_words_when_they_are_made
     wal.run("DELETE FROM transact WHERE ID = 't2'")
 
 
-def test_stores_known_by_numbers(tmp_path: Path) -> None:
-    schema = "CREATE TABLE visit (ID INTEGER PRIMARY KEY, store INTEGER)"
-    visit = RecordType("visit", "visit", ("ID",), ("ID", "store"), "active_site", "sites_of_store", store="store")
-    facts = Facts(1, {"7": StoreFact("7", "BUM", 2), "8": StoreFact("8", "KAL", 3)}, {})
-    with Captured(tmp_path / "store.db", schema=schema, types=[visit], facts=facts) as app:
-        app.run("INSERT INTO visit (store) VALUES (7)")
-        with pytest.raises(sqlite3.IntegrityError, match=f"^{NOT_HERE}$"):
-            app.run("INSERT INTO visit (store) VALUES (8)")
-
-
 def test_thousands_of_stores_with_any_code(tmp_path: Path) -> None:
     stores = {f"s'{n}": StoreFact(f"s'{n}", f"Dr. O'Neil's \"{n}\" ✚", n % 60 + 3) for n in range(3000)}
     before = "INSERT INTO item_line (ID, store_ID) VALUES ('s1', 's''2999')"
@@ -262,8 +155,3 @@ def test_thousands_of_stores_with_any_code(tmp_path: Path) -> None:
         with pytest.raises(sqlite3.IntegrityError) as refused:
             app.run("DELETE FROM item_line")
         assert str(refused.value) == "store Dr. O'Neil's \"2999\" ✚ is active on site 62, not here"
-
-
-def test_without_any_store_nothing_of_a_store_can_be_edited(tmp_path: Path) -> None:
-    with Captured(tmp_path / "store.db", facts=Facts(0, {}, {}), before=STANDS) as app:
-        assert refusal(app, "DELETE FROM transact WHERE ID = 't1'") == UNKNOWN
