@@ -13,9 +13,6 @@ from tests.databases.sqlite.capturing import FACTS, ITEM_LINE, STORES, TRANSACT,
 
 PRIMARY_ONLY = "item is edited on the primary (sync ID 1) only"
 NOT_HERE = "store KAL is active on site 3, not here"
-NOWHERE = "store OLD is active on no site, so its records can be edited nowhere"
-UNKNOWN = "this store is not known to msyncd here, so its records can be edited nowhere"
-NO_STORE = "transact names no store in store_ID, so it can be edited nowhere"
 
 # what stood here before the guard, and what the applier brings
 STANDS = """
