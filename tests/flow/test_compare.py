@@ -86,7 +86,7 @@ def test_one_changed_value_among_many_is_found_and_only_that_is_repaired_by_its_
         sent = [m for kind, m, _ in sites[2].line.messages[before:] if kind == "push" and len(m.batch)]
         assert sum(len(one.batch) for one in sent) == 1
         for number in (1, 2):
-            rows = dict(sites[number].connection.execute("SELECT id, quantity FROM stock").fetchall())
+            rows = dict(sites[number].connection.execute("SELECT id, quantity FROM stock"))
             assert rows["k003210"] == wanted
             assert len(rows) == 5_000
         assert differing(sites[2]) == {}
@@ -99,7 +99,7 @@ def test_a_difference_costs_a_small_part_of_the_table_on_the_wire(tmp_path: Path
         assert differing(sites[2]) == {"stock": {"k023210"}}
         asked = [(m, r) for kind, m, r in sites[2].line.messages[before:] if kind == "compare" and m.type == "stock"]
         wire = sum(len(encode(message)) + len(encode(reply)) for message, reply in asked)
-        rows = sites[2].connection.execute("SELECT id, store_id, item_id, barcode, quantity FROM stock").fetchall()
+        rows = sites[2].connection.execute("SELECT id, store_id, item_id, barcode, quantity FROM stock")
         table = len(msgspec.msgpack.encode(rows))
         assert wire < table / 100
 

@@ -49,7 +49,7 @@ def test_p05_a_rebuilt_table_is_looked_after(tmp_path: Path) -> None:
         stock(sites[2], "a", "BUM", 1)
         sites.sync()
         for site in (sites[2], sites.primary):
-            site.connection.executescript(
+            site.connection.script(
                 "PRAGMA foreign_keys=OFF; CREATE TABLE new_stock AS SELECT * FROM stock; DROP TABLE stock;"
                 + SCHEMA[SCHEMA.index("CREATE TABLE stock") : SCHEMA.index("CREATE TABLE invoice")]
                 + "INSERT INTO stock SELECT * FROM new_stock; DROP TABLE new_stock; PRAGMA foreign_keys=ON;"

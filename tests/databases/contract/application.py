@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from msyncd.model import RecordType, Table, Through
-from tests.databases.contract.connections import Connection, connect
+from msyncd.testing.application import Connection, connect
 
 WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "sqlite": {"{double}": "DOUBLE", "{blob}": "BLOB", "{timestamptz}": "TIMESTAMPTZ", "{deferrable}": "DEFERRABLE"},
@@ -28,6 +28,8 @@ class Application:
         self.url = url
         self._connections: list[Connection] = []
         self.connection = self.connect()
+        if kind == "sqlite":
+            self.connection.execute("PRAGMA journal_mode=WAL")
 
     def connect(self) -> Connection:
         """Another connection, independent of the others; it is closed with the application."""

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from tests.databases.contract.connections import connect
+from msyncd.testing.application import connect
 
 KINDS: Final = ("sqlite", "postgresql", "mariadb")
 OLDEST: Final = 6 * 3600

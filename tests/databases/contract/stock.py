@@ -24,8 +24,8 @@ from msyncd.databases.interface import (
     Writer,
 )
 from msyncd.model import START, AlsoSentTo, Cursor, Facts, RecordType, Row, StoreFact, Through, Value
+from msyncd.testing.application import Connection
 from tests.databases.contract.application import Application, spelled
-from tests.databases.contract.connections import Connection
 
 SCHEMA: Final = """
 CREATE TABLE item (

@@ -7,9 +7,9 @@ from contextlib import closing
 
 import pytest
 
+from msyncd.testing.application import Connection, connect
 from tests.databases.contract import servers
 from tests.databases.contract.application import Application
-from tests.databases.contract.connections import Connection, connect
 
 
 def test_statements_commit_by_themselves_and_take_values(application: Application) -> None:

@@ -8,8 +8,8 @@ import pytest
 from msyncd.databases import Database
 from msyncd.databases.interface import DELETE, TYPE, WRITE, Capture
 from msyncd.model import START, RecordType, StoreFact
+from msyncd.testing.application import PostgreSQLConnection
 from tests.databases.contract.application import Application, spelled
-from tests.databases.contract.connections import PostgreSQLConnection
 from tests.databases.contract.stock import FACTS, HEADER, STORES, MakeStock, Stock, seen, settled
 
 pytestmark = pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)

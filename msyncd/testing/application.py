@@ -3,7 +3,7 @@
 import re
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -16,10 +16,11 @@ _PARTS = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`|\?|%")
 class Connection(ABC):
     """One connection. Each statement commits by itself unless `begin` was called; `?` stands for a value.
 
-    `errors` is the base of the driver's own errors, which are raised as they are.
+    `errors` is the base of the driver's own errors, which are raised as they are; `driver` is its own connection.
     """
 
     errors: type[Exception]
+    driver: Any
 
     @abstractmethod
     def execute(self, sql: str, parameters: Values = ()) -> list[tuple[Any, ...]]:
@@ -62,9 +63,14 @@ class Connection(ABC):
             if statement.strip():
                 self.execute(statement)
 
+    def executemany(self, sql: str, parameters: Iterable[Values]) -> None:
+        """Run one statement for each of these."""
+        for one in parameters:
+            self.execute(sql, one)
+
 
 class SQLiteConnection(Connection):
-    """sqlite3, with foreign keys enforced and a write-ahead log."""
+    """sqlite3, with foreign keys enforced."""
 
     errors = sqlite3.Error
 
@@ -72,10 +78,13 @@ class SQLiteConnection(Connection):
         path = url.removeprefix("sqlite:///")
         self.driver = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
         self.driver.execute("PRAGMA foreign_keys=ON")
-        self.driver.execute("PRAGMA journal_mode=WAL")
 
     def execute(self, sql: str, parameters: Values = ()) -> list[tuple[Any, ...]]:
-        return self.driver.execute(sql, parameters).fetchall()
+        rows: list[tuple[Any, ...]] = self.driver.execute(sql, parameters).fetchall()
+        return rows
+
+    def script(self, sql: str) -> None:
+        self.driver.executescript(sql)
 
     def begin(self) -> None:
         self.driver.execute("BEGIN IMMEDIATE")
