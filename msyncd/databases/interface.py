@@ -100,7 +100,7 @@ class Reader(ABC):
 
     @abstractmethod
     def log_end(self) -> Cursor:
-        """The cursor behind the last entry that can be read now."""
+        """The cursor behind the last entry that can be read now; never one before a cursor that was given earlier."""
 
     @abstractmethod
     def log_start(self) -> Cursor:
@@ -121,6 +121,13 @@ class Reader(ABC):
         """Entries in (after, upto] of these families: headers by type and key, lines by type and parent's key."""
 
     @abstractmethod
+    def log_left(self, after: Cursor) -> int:
+        """About how many entries lie beyond a cursor; 0 only if none can be read there.
+
+        For progress, so an estimate is enough. It must not cost a scan of the log.
+        """
+
+    @abstractmethod
     def log_beyond(self, cursor: Cursor, entries: int) -> Cursor:
         """A cursor that many entries beyond another, or a little less. It may lie beyond the log's end."""
 
@@ -130,12 +137,18 @@ class Reader(ABC):
     ) -> list[tuple[int, Value]]:
         """Families (the header's type and key) with entries in (after, upto] that lie further apart than so many.
 
-        `lines` gives the header's type of each type of lines. At most `most` are returned.
+        Further apart means: one lies at or before a cursor c, another beyond log_beyond(c, wider_than). None of these
+        may be left out; a few more do no harm. `lines` gives the header's type of each type of lines. At most `most`
+        are returned.
         """
 
     @abstractmethod
     def log_count(self, after: Cursor, interest: Interest | None = None, origin: int | None = None) -> int:
-        """How many entries lie beyond a cursor (of one origin, if given)."""
+        """How many records have entries beyond a cursor (of one origin, if given).
+
+        This, `log_keys` and `changed_since` see every entry that is committed, also where `log_page` must not give it
+        yet, since others before it are still open.
+        """
 
     @abstractmethod
     def log_keys(self, after: Cursor, type_id: int, origin: int) -> set[Row]:
@@ -183,7 +196,22 @@ class Reader(ABC):
 
 
 class Writer(Reader):
-    """A write transaction: durable when its `with` block ends, undone if that raises."""
+    """A write transaction: durable when its `with` block ends, undone if that raises.
+
+    msyncd's own write transactions exclude one another, also those of other processes. The application's go on beside
+    them, where the database lets them: each statement here sees what others have committed before it, and what is
+    decided about a record is decided after `lock_rows`. What `existing` finds here, nobody deletes before the end.
+    """
+
+    @abstractmethod
+    def lock_rows(self, record_type: RecordType, keys: Iterable[Row]) -> None:
+        """Nobody else changes or deletes the rows under these keys before the end; called before they are looked at.
+
+        Waits for those who are changing them now, but a bounded time, and for less than after which a database breaks a
+        deadlock at the application's cost: then raises DatabaseUnavailable. A key without a row is remembered: if
+        somebody else brings a row there meanwhile, `upsert` raises DatabaseUnavailable instead of writing over it.
+        Where only one transaction writes at a time there is nothing to do.
+        """
 
     @abstractmethod
     def put(self, table: str, key: Mapping[str, Value], values: Mapping[str, Value]) -> None:
@@ -242,6 +270,13 @@ class Writer(Reader):
         """Append entries to the change log; each has `width` key values."""
 
     @abstractmethod
+    def log_written(self) -> Cursor:
+        """A cursor behind every entry that stands in the log now, those of this transaction too.
+
+        Who has confirmed it has them all. Others may still come before it, where transactions commit out of order.
+        """
+
+    @abstractmethod
     def trim_log(self, upto: Cursor) -> int:
         """Forget entries up to a cursor; returns how many."""
 
@@ -275,7 +310,11 @@ class Database(ABC):
 
     @abstractmethod
     def renew_guard(self, facts: Facts, writer: Writer, site: int) -> None:
-        """Write the store facts that the guard reads, inside a transaction."""
+        """Write the store facts that the guard reads, inside a transaction.
+
+        From then on nobody else passes the guard by the facts of before; who has passed it already is waited for, so
+        that what they wrote is seen by the looks that follow (P33).
+        """
 
     @abstractmethod
     def remove(self) -> tuple[str, ...]:

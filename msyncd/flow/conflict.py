@@ -15,8 +15,6 @@ def keep_unsent(writer: Writer, here: Here, work: Batchwork, pushed: Cursor, out
 
     Its own change is sent next, and the primary decides: it is applied there, or refused and put back.
     """
-    if writer.log_end() <= pushed:
-        return
     for name, one in work.items():
         unsent = writer.log_keys(pushed, here.types.ids[name], here.site) & set(one.all_keys())
         if not unsent:

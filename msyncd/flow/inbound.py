@@ -54,6 +54,8 @@ def take_in(
     asked = {(name, key) for name, one in work.items() for key in one.all_keys()} if _has_uniques(here, work) else set()
     asked |= set(asked_for)
     listed = _add_kept_aside(writer, here, work, origin)
+    for one in work.values():  # what is decided below still holds when it is done: the application writes meanwhile
+        writer.lock_rows(one.record_type, one.all_keys())
     find_stores(writer, here, work)
     if pushed is not None:
         conflict.keep_unsent(writer, here, work, pushed, outcome)

@@ -17,7 +17,7 @@ from msyncd.flow.ledger import meta
 from msyncd.flow.ledger.cleared import restored
 from msyncd.flow.ledger.fills import Fill
 from msyncd.flow.log import log_rows
-from msyncd.model import START, Cursor, RecordType, Row
+from msyncd.model import START, RecordType, Row
 
 if TYPE_CHECKING:
     from msyncd.flow.satellite import Satellite
@@ -137,7 +137,7 @@ def _compare(satellite: "Satellite", roots: set[str]) -> dict[str, Difference]:
     while True:
         with here.database.read() as reader:
             request = Pull(
-                Cursor(0, 0),
+                START,
                 "",
                 PIECE,
                 meta.get(reader, "database_id") or "",

@@ -9,7 +9,7 @@ from secrets import token_hex
 
 from msyncd.databases import open_database
 from msyncd.databases.interface import Capture, Database, Installed, Reader, Scope, Writer
-from msyncd.errors import DatabaseUnavailable, MsyncdError, Problem
+from msyncd.errors import DatabaseUnavailable, MsyncdError, Problem, TryLater
 from msyncd.flow.clearing import clear_referring
 from msyncd.flow.facts import NO_FACTS, declared_stores, read_facts, satellite_facts, settle, write_facts
 from msyncd.flow.here import Clock, Here, utc_now
@@ -92,6 +92,7 @@ def settle_facts(writer: Writer, here: Here) -> tuple[Here, tuple[Problem, ...]]
         return here, settled.problems
     write_facts(writer, settled.facts)
     here.database.renew_guard(settled.facts, writer, here.site)
+    _still_empty(writer, here, old, settled.facts)
     here = replace(here, facts=settled.facts)
     for site, changed in (settled.rerouted or {}).items():
         if site == here.site:
@@ -102,6 +103,14 @@ def settle_facts(writer: Writer, here: Here) -> tuple[Here, tuple[Problem, ...]]
                 if here.peer(site).holds_copy(store) and not here.holds(store):
                     fills.want(writer, store)  # it is held by its active site only: ask there (P29)
     return here, settled.problems
+
+
+def _still_empty(writer: Writer, here: Here, old: Facts, new: Facts) -> None:
+    """A store that moves had no records; while the guard was renewed somebody may have written the first one."""
+    for store, fact in old.stores.items():
+        moves = fact.active_site is not None and new.active_site(store) != fact.active_site
+        if moves and _has_records(writer, here, store):
+            raise TryLater(f"store {fact.code} was written to while it was to be moved", hint="trying again")
 
 
 def _has_records(reader: Reader, here: Here, store: str) -> bool:
@@ -140,9 +149,10 @@ def _let_go(writer: Writer, here: Here, store: str) -> None:
 
 
 def _relay_from_here(writer: Writer, here: Here, one: RecordType, rows: Sequence[Row]) -> None:
-    places = writer.stores_of(one, [one.key_of(row) for row in rows])
+    writer.lock_rows(one, [one.key_of(row) for row in rows])
+    by_key = writer.rows(one, [one.key_of(row) for row in rows])
+    places = writer.stores_of(one, by_key.keys())
     keys = list(places)
-    by_key = {one.key_of(row): row for row in rows}
     changes = Changes(
         one,
         keys,
@@ -155,7 +165,7 @@ def _relay_from_here(writer: Writer, here: Here, one: RecordType, rows: Sequence
     gone = [key for key, sites_of_it in zip(keys, sets, strict=True) if here.site not in sites_of_it]
     at = one.index(one.through.column) if one.through else None
     known = [spool.Relayed(key, by_key[key][at] if at is not None else None, *places[key]) for key in gone]
-    spool.keep(writer, one, zip(known, [by_key[key] for key in gone], strict=True), writer.log_end())
+    spool.keep(writer, one, zip(known, [by_key[key] for key in gone], strict=True), writer.log_written())
     clear_referring(writer, here, one, gone)
     writer.delete(one, gone)
 

@@ -60,7 +60,10 @@ def _leave_lines(reader: Reader, here: Here, parent: RecordType, parents: list[R
 
 
 def _spare_own(reader: Reader, here: Here, name: str, one: Work, pushed: Cursor) -> None:
-    """Take out what is this site's to decide: its own stores' records, unsent changes, what is kept aside."""
+    """Take out what is this site's to decide: its own stores' records, unsent changes, what is kept aside.
+
+    What the application writes from here on is unsent, and is spared under the lock (see conflict.keep_unsent).
+    """
     record_type = one.record_type
     spared = reader.log_keys(pushed, here.types.ids[name], here.site)
     spared |= {record[1] for record in aside.kept_headers(reader, here.site) if record[0] == name}

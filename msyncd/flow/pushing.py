@@ -42,7 +42,7 @@ def push_all(satellite: "Satellite", progress: "Progress") -> tuple[int, int]:
         known = sites.known(reader, PRIMARY)
         if reader.log_end() <= known.confirmed:
             return 0, 0
-        left = reader.log_end().seq - known.confirmed.seq  # entries: at least as many as records
+        left = reader.log_left(known.confirmed)  # entries: at least as many as records
     pace = Pace(known.batch_size or here.settings.sync.request_size)
     sent, refused, cursor, include, ahead = 0, 0, known.confirmed, list[Record](), Ahead()
     with ThreadPoolExecutor(1, "push") as line:

@@ -49,7 +49,7 @@ def split_relayed(reader: Reader, work: Batchwork) -> Batchwork:
 
 def keep_relayed(writer: Writer, relayed: Batchwork) -> None:
     """Spool what passes through; called after it was logged, so that the spool knows how long to keep it."""
-    upto = writer.log_end()
+    upto = writer.log_written()
     for one in relayed.values():
         spool.keep(writer, one.record_type, zip(_places(one.writes), one.writes.rows, strict=True), upto)
         spool.keep(writer, one.record_type, ((place, None) for place in _places(one.deletes)), upto)

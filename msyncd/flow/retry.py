@@ -98,6 +98,7 @@ def _apply_again(here: Here, one: Aside) -> str | None:
 def _later_change_stands(writer: Writer, here: Here, one: Aside) -> bool:
     """P18: whether the record was changed since the entry was made. Where the log no longer tells, a row decides."""
     record_type = here.types.types[one.record_type]
+    writer.lock_rows(record_type, [one.key])
     if writer.changed_since(here.types.ids[one.record_type], one.key, one.noted_at):
         return True
     return one.noted_at < writer.log_start() and bool(writer.rows(record_type, [one.key]))

@@ -22,7 +22,7 @@ from msyncd.flow.ledger.receipts import Pulled
 from msyncd.flow.ledger.sites import Known
 from msyncd.flow.link import heard_facts, spoken_types, stopped_between
 from msyncd.flow.log import log_rows
-from msyncd.model import PRIMARY, CycleSummary, Facts
+from msyncd.model import PRIMARY, START, CycleSummary, Facts
 
 Progress = Callable[[str, int, int | None], None]
 """Called with "push" or "pull", how many records went so far, how many are left if that is known."""
@@ -159,7 +159,7 @@ class Satellite:
                 hint="if the primary was set up anew on purpose, run `msyncd remove` and `msyncd init` here",
             )
         strange = welcome.pushed_mark and not marks.knows(writer, PRIMARY, welcome.pushed_mark)
-        forgotten = not welcome.pushed_mark and known.confirmed.seq > 0
+        forgotten = not welcome.pushed_mark and known.confirmed != START
         if strange or welcome.pushed > writer.log_end():
             raise RestoredBackup(
                 "the primary has received changes that this database does not know",

@@ -84,7 +84,7 @@ class Serving:
             self._ahead[peer.sync_id] = (out.upto, ahead)
             self._pace[peer.sync_id] = pace.fitting(len(out), out.size)
             mark, reaches = marks.newest(reader, marks.SHARED)
-            left = reader.log_end().seq - out.upto.seq  # entries of the log: what is for the site is not more
+            left = reader.log_left(out.upto)  # entries of the log: what is for the site is not more
         if reaches < out.upto or out.left_out or out.failed or out.holds or _has_versions(here, out.types):
             out, mark = _note(here, peer, pull.cursor, out, mark, reaches)
         epochs = {fact.store: fact.epoch for fact in here.facts.stores.values() if fact.active_site == peer.sync_id}

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.flow.beside import beside
+from tests.flow.odd import odd_cursors
 from tests.flow.support import swift_folder
+
+__all__ = ["beside", "odd_cursors", "tmp_path"]
 
 
 @pytest.fixture

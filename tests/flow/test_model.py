@@ -10,6 +10,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
@@ -259,11 +260,21 @@ class Everywhere(RuleBasedStateMachine):
 
 
 def test_every_site_ends_with_what_was_written_for_it() -> None:
+    _run(30)
+
+
+@pytest.mark.usefixtures("odd_cursors")
+def test_nothing_is_known_of_a_cursor_but_its_order() -> None:
+    """The same with cursors of which nothing else holds: what a database has that orders commits in its own way."""
+    _run(10)
+
+
+def _run(examples: int) -> None:
     many = os.environ.get("MSYNCD_MODEL_EXAMPLES")
     run_state_machine_as_test(
         Everywhere,
         settings=settings(
-            max_examples=int(many or 30),
+            max_examples=int(many or examples),
             stateful_step_count=int(os.environ.get("MSYNCD_MODEL_STEPS", "30")),
             derandomize=many is None,
             deadline=None,

@@ -221,6 +221,18 @@ def test_p30_the_spool_is_kept_until_the_last_destination_has_it(tmp_path: Path)
         assert keys(sites[3], "stock") == ["a"]
 
 
+@pytest.mark.usefixtures("odd_cursors")
+def test_p30_the_spool_is_kept_where_a_transaction_cannot_read_what_it_logs_itself(tmp_path: Path) -> None:
+    """Site 3 has all that could be read of the log while the record was spooled, and the record comes after that."""
+    with stock_sites(tmp_path, copies_of=NO_COPY | {3: ["BUM"]}) as sites:
+        stock(sites[2], "a", "BUM")
+        sites.sync(2)
+        sites.clock.advance(days=30)
+        trim(sites.primary.here)
+        sites.sync(3)
+        assert keys(sites[3], "stock") == ["a"]
+
+
 def test_p30_ownership_of_relayed_records_is_checked(tmp_path: Path) -> None:
     """Site 3 may not write a record of a store that the primary only relays, not even by calling it its own."""
     types = TYPES.replace("store: store_id, columns", "store: store_id, guard: off, columns")

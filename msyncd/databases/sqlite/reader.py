@@ -101,6 +101,9 @@ class SQLiteReader(Reader):
             )
         return entries
 
+    def log_left(self, after: Cursor) -> int:
+        return max(0, self.log_end().seq - after.seq)
+
     def log_beyond(self, cursor: Cursor, entries: int) -> Cursor:
         return Cursor(0, cursor.seq + entries)
 

@@ -44,6 +44,9 @@ class SQLiteWriter(SQLiteReader, Writer):
         self._silenced: list[str] = []
         self._savepoints = 0
 
+    def lock_rows(self, record_type: RecordType, keys: Iterable[Row]) -> None:
+        pass  # BEGIN IMMEDIATE has locked them all
+
     # --- the ledger -------------------------------------------------------------------------------------------------
 
     def put(self, table: str, key: Mapping[str, Value], values: Mapping[str, Value]) -> None:
@@ -216,6 +219,9 @@ class SQLiteWriter(SQLiteReader, Writer):
         sql = f"INSERT INTO msyncd_change_log ({ENTRY}{keys}) VALUES ({', '.join('?' * (9 + width))})"
         with mapped():
             self._connection.executemany(sql, entries)
+
+    def log_written(self) -> Cursor:
+        return self.log_end()
 
     def trim_log(self, upto: Cursor) -> int:
         with mapped():

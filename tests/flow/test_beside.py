@@ -1,0 +1,118 @@
+"""The application writes while a write transaction of msyncd is open, as it can on databases that lock row by row.
+
+What is decided about a record is decided after its lock is held: P18 to P20, P22, P27 and P33 hold there too.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from msyncd.databases.interface import Writer
+from msyncd.errors import PeerUnreachable, TryLater
+from msyncd.flow import retry
+from msyncd.flow.ledger import fills
+from msyncd.model import Facts
+from msyncd.testing import FragileDatabase
+from tests.flow.beside import Beside
+from tests.flow.support import ACTIVE, SCHEMA, TYPES, keys, stock, stock_sites
+
+
+def test_p18_a_retry_does_not_overwrite_what_is_written_before_it_has_the_lock(tmp_path: Path, beside: Beside) -> None:
+    strict = SCHEMA.replace("CHECK (quantity >= 0)", "CHECK (quantity < 50)")
+    types = TYPES.replace("store: store_id, columns", "store: store_id, guard: off, columns")
+    with stock_sites(tmp_path, schema={1: strict, 2: SCHEMA, 3: SCHEMA}, record_types=types) as sites:
+        stock(sites[2], "a", "BUM", 99)
+        sites.sync()
+        (entry,) = sites.primary.quarantine
+        beside.before_lock(sites.primary, "stock", "a", "INSERT INTO stock VALUES ('a', 's-BUM', 'i-1', NULL, 7, '')")
+        done = retry.retry(sites.primary.here, [entry.id])
+        assert beside.came
+        assert [reason for _, reason in done.still] == [
+            "a later change of this record stands here; discard this one, or edit the record"
+        ]
+        assert sites.primary.rows("stock", "id, quantity") == [("a", 7)]
+
+
+def test_p19_an_edit_that_commits_before_a_pull_has_the_lock_is_not_overwritten(tmp_path: Path, beside: Beside) -> None:
+    with stock_sites(tmp_path) as sites:
+        sites.primary.write("INSERT INTO patient VALUES ('p', 'Ama')")
+        sites.sync()
+        sites.primary.write("UPDATE patient SET name = 'Abena'")
+        beside.before_lock(sites[2], "patient", "p", "UPDATE patient SET name = 'Afia'")
+        sites[2].cycle()
+        assert beside.came
+        assert sites[2].rows("patient") == [("p", "Afia")]
+        sites.sync()
+        assert [site.rows("patient") for site in sites] == [[("p", "Abena")]] * 3
+        assert [one.row for one in sites[2].quarantine] == [("p", "Afia")]
+
+
+def test_p20_a_record_that_another_store_takes_before_a_push_has_the_lock_is_not_overwritten(
+    tmp_path: Path, beside: Beside
+) -> None:
+    with stock_sites(tmp_path) as sites:
+        stock(sites[2], "a", "BUM")
+        stock(sites[2], "b", "BUM")
+        beside.before_lock(sites.primary, "stock", "a", "INSERT INTO stock VALUES ('a', 's-CMS', 'i-2', NULL, 9, '')")
+        sites.sync()
+        assert beside.came
+        assert sites.primary.rows("stock", "id, store_id, quantity") == [("a", "s-CMS", 9), ("b", "s-BUM", 1)]
+        assert [(one.key, one.plugin) for one in sites.primary.quarantine] == [(("a",), "active_site")]
+
+
+@pytest.mark.parametrize("on_delete", ["", " ON DELETE CASCADE"])
+def test_p22_what_refers_to_a_record_before_its_delete_has_the_lock_stands_in_its_way(
+    tmp_path: Path, beside: Beside, on_delete: str
+) -> None:
+    schema = SCHEMA.replace(
+        "item_id TEXT NOT NULL REFERENCES item,\n    barcode",
+        f"item_id TEXT NOT NULL REFERENCES item{on_delete},\n    barcode",
+    )
+    with stock_sites(tmp_path, schema=schema) as sites:
+        sites.primary.write("DELETE FROM item WHERE id = 'i-2'")
+        beside.before_lock(sites[2], "item", "i-2", "INSERT INTO stock VALUES ('a', 's-BUM', 'i-2', NULL, 1, '')")
+        sites[2].cycle()
+        assert beside.came
+        assert (keys(sites[2], "item"), keys(sites[2], "stock")) == (["i-1", "i-2"], ["a"])
+        assert "1 stock here still refer to it: a" in sites[2].quarantine[0].reason
+
+
+def test_p27_a_piece_spares_what_is_written_before_it_has_the_lock(tmp_path: Path, beside: Beside) -> None:
+    """One record that the piece brings otherwise, and one that it does not bring at all."""
+    with stock_sites(tmp_path) as sites:
+        sites.primary.write("INSERT INTO patient VALUES ('p', 'Ama'), ('q', 'Kofi')")
+        sites.sync()
+        sites.primary.write("UPDATE patient SET name = 'Abena' WHERE id = 'p'")
+        sites.primary.write("DELETE FROM patient WHERE id = 'q'")
+        with sites.primary.here.database.write() as writer:
+            fills.begin(writer, 2, because="test", now="", record_type="patient")
+        beside.before_lock(sites[2], "patient", "p", "UPDATE patient SET name = 'Afia' WHERE id = 'p'")
+        beside.before_lock(sites[2], "patient", "q", "UPDATE patient SET name = 'Kwame' WHERE id = 'q'")
+        sites[2].line.fail("pull", "lost request", after=1)
+        with pytest.raises(PeerUnreachable):
+            sites[2].cycle()  # the piece is in
+        assert beside.came
+        assert sites[2].rows("patient") == [("p", "Afia"), ("q", "Kwame")]
+
+
+def test_p33_a_store_that_is_written_to_while_its_guard_is_renewed_does_not_move(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fence waits for those who passed the guard before; what they wrote is seen, and nothing has moved."""
+    with stock_sites(tmp_path) as sites:
+        renew = FragileDatabase.renew_guard
+
+        def after_another(database: FragileDatabase, facts: Facts, writer: Writer, site: int) -> None:
+            writer.execute("INSERT INTO stock VALUES ('a', 's-CMS', 'i-1', NULL, 5, '')")
+            renew(database, facts, writer, site)
+
+        moved = ACTIVE | {1: [], 2: ["BUM", "CMS"]}
+        with monkeypatch.context() as patched:
+            patched.setattr(FragileDatabase, "renew_guard", after_another)
+            with pytest.raises(TryLater, match="store CMS was written to while it was to be moved"):
+                sites.primary.reload(active_stores=moved)
+        assert sites.primary.here.facts.active_site("s-CMS") == 1
+        stock(sites.primary, "b", "CMS")
+        sites.sync()
+        assert keys(sites.primary, "stock") == ["b"]
+        assert sites.primary.quarantine == []
