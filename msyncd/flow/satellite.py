@@ -4,13 +4,14 @@ Push comes first, so that nothing unsent is overwritten.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import msgspec
 
 from msyncd import __version__
 from msyncd.databases.interface import Writer
-from msyncd.errors import HelloAgain, PeerRefused, RestoredBackup
+from msyncd.errors import DatabaseUnavailable, HelloAgain, PeerRefused, RestoredBackup
 from msyncd.flow import pulling, pushing
 from msyncd.flow.conversation import PROTOCOL_VERSION, Hello, Peer, SpokenType, Waiting, Welcome
 from msyncd.flow.facts import write_facts
@@ -71,10 +72,22 @@ class Satellite:
                 if attempt == MOST_HELLOS - 1:
                     raise
             else:
+                self._note_success()
                 summary = self._summary(sent, received, refused)
                 self.here.plugins.cycle_finished(summary)
                 return summary
         raise AssertionError("the last attempt returned or raised")
+
+    def _note_success(self) -> None:
+        """Nothing is left to receive. Where no batch has noted that, it is noted now if it is news, or was long ago."""
+        here = self.here
+        with here.database.read() as reader:
+            known = sites.known(reader, PRIMARY)
+        if known.to_receive == 0 and not known.success_is_old(here.clock()):
+            return
+        # only a note: if the application holds the lock, the next cycle makes it
+        with suppress(DatabaseUnavailable), here.database.write() as writer:
+            sites.note(writer, PRIMARY, last_success=here.now(), to_receive=0)
 
     def forget_hello(self) -> None:
         """The configuration changed, or the line broke in a way that needs a new token: say hello again next time."""

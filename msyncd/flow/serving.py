@@ -1,11 +1,12 @@
 """The primary serves a satellite's pull: the next batch of its change log, or the next piece of a fill."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import msgspec
 
 from msyncd.databases.interface import Writer
-from msyncd.errors import RestoredBackup
+from msyncd.errors import DatabaseUnavailable, RestoredBackup
 from msyncd.flow.accepting import speaker
 from msyncd.flow.ahead import Ahead
 from msyncd.flow.conflict import number_outgoing
@@ -70,6 +71,7 @@ class Serving:
             reply = self._batch(here, peer, pull, known)
             if pending:
                 reply = msgspec.structs.replace(reply, level=False)
+            _note_success(here, known, reply)
         return msgspec.structs.replace(reply, refusals=unheard, facts_number=here.facts.number, wanted=wanted)
 
     def _batch(self, here: Here, peer: Site, pull: Pull, known: Known) -> PullReply:
@@ -163,6 +165,14 @@ def _heard(
         )
     if not known.joined:
         here.plugins.site_joined(here.peer(site))
+
+
+def _note_success(here: Here, known: Known, reply: PullReply) -> None:
+    """An idle pull writes nothing; but that the site has it all is noted now and then, for its state."""
+    if reply.level and not (reply.batch and len(reply.batch)) and known.joined and known.success_is_old(here.clock()):
+        # only a note: if the application holds the lock, the next pull makes it
+        with suppress(DatabaseUnavailable), here.database.write() as writer:
+            sites.note(writer, known.sync_id, last_contact=here.now(), last_success=here.now())
 
 
 def _note(here: Here, peer: Site, after: Cursor, out: Outgoing, mark: str, reaches: Cursor) -> tuple[Outgoing, str]:

@@ -180,7 +180,7 @@ def _peer(
     reader: Reader, here: Here, known: Known, heard: Heard, *, name: str, installed: bool, now: datetime
 ) -> PeerStatus:
     to_send = _to_send(reader, here, known) if installed else None
-    last = _last_success(known, heard, to_send)
+    last = max(filter(None, (known.last_success, heard.last_success)), default=None)
     # the primary keeps what each satellite sent; a satellite what its primary sent, and its own that was refused
     site = known.sync_id if here.is_primary else None
     to_receive = heard.to_receive if known.to_receive is None else known.to_receive
@@ -203,12 +203,6 @@ def _peer(
 def _compared(reader: Reader, peer: int) -> tuple[str | None, int]:
     found = compared.comparisons(reader, peer)
     return compared.last_agreed(reader, peer, [one.record_type for one in found]), sum(one.differences for one in found)
-
-
-def _last_success(known: Known, heard: Heard, to_send: int | None) -> str | None:
-    """An idle cycle writes nothing at either end: where nothing is left to send, a hello alone tells of one."""
-    idle = known.last_contact if known.last_success is not None and to_send == 0 else None
-    return max(filter(None, (known.last_success, heard.last_success, idle)), default=None)
 
 
 def peer_state(last_success: str | None, now: datetime, *, refused: bool = False, paused: bool = False) -> str:

@@ -3,9 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from msyncd.databases.interface import Reader, Writer
 from msyncd.model import START, Cursor, Value
+
+RENEWED = timedelta(minutes=10)
+"""How often an idle cycle notes that it went well: often enough for `late`, which is a day; else it writes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,10 @@ class Known:
     to_receive: int | None = None
     filling: str | None = None
     stopped: Mapping[str, str] | None = None
+
+    def success_is_old(self, now: datetime) -> bool:
+        """Whether a success of now is to be noted, though nothing else is; also if the clock was set back."""
+        return self.last_success is None or abs(now - datetime.fromisoformat(self.last_success)) >= RENEWED
 
 
 _COLUMNS = (
