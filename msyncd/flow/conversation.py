@@ -174,6 +174,8 @@ class Push(msgspec.Struct, frozen=True):
     database_id: str
     generation: int
     heard: int = 0
+    included: tuple[tuple[str, SpokenRow], ...] = ()
+    """Records that the batch was to take in (PushReply.needs); those that it does not bring this site does not have."""
 
 
 class PushReply(msgspec.Struct, frozen=True):

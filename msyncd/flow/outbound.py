@@ -14,6 +14,7 @@ from msyncd.flow.conversation import TypeChanges
 from msyncd.flow.drafting import Draft, draft
 from msyncd.flow.fold import Folded, Known
 from msyncd.flow.here import Here
+from msyncd.flow.ledger.spool import relayed, spooled
 from msyncd.flow.ledger.versions import versions_of
 from msyncd.flow.route import interest_of
 from msyncd.flow.values import size_of
@@ -104,7 +105,7 @@ def _read_one(
     ahead: Ahead,
 ) -> tuple[Outgoing, Window]:
     window = read_window(reader, here.types, after, limit, interest, ahead)
-    _take_in(here, peer.sync_id, window, include)
+    _take_in(reader, here, peer.sync_id, window, include)
     types: list[TypeChanges] = []
     left_out: list[LeftOut] = []
     failed: list[tuple[Changes, Failed]] = []
@@ -142,12 +143,23 @@ def _read_one(
     return out, window
 
 
-def _take_in(here: Here, peer: int, window: Window, include: Iterable[tuple[str, Row]]) -> None:
+def _take_in(reader: Reader, here: Here, peer: int, window: Window, include: Iterable[tuple[str, Row]]) -> None:
     """Add records that the receiver needs in this batch, such as the holder of a unique value (P16)."""
     for name, key in include:
-        if name in here.types.types:
+        if name in here.types.types and _known_here(reader, here, window, name, key):
             known: Known = (here.types.ids[name], WRITE, here.site, None, None, None, None, peer, None, *key)
             window.folded.setdefault(name, Folded()).records.setdefault(tuple(key), known)
+
+
+def _known_here(reader: Reader, here: Here, window: Window, name: str, key: Row) -> bool:
+    """Whether this site can say how the record stands: what is not here may be another site's, and is not deleted.
+
+    The primary can, unless the record only passed through it and is no longer in the spool.
+    """
+    record_type = here.types.types[name]
+    if here.is_primary:
+        return not relayed(reader, name, [key]) or bool(spooled(reader, record_type, [key]))
+    return bool(reader.rows(record_type, [key])) or reader.changed_since(here.types.ids[name], key, window.after)
 
 
 def _filter(here: Here, peer: Site, draft: Draft) -> list[LeftOut]:

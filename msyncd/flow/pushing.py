@@ -67,7 +67,7 @@ def push_all(satellite: "Satellite", progress: "Progress") -> tuple[int, int]:
                 return sent, refused
             out, batch = prepared
             pace = pace.fitting(len(out), out.size)
-            under_way = _Sent(out, batch, perf_counter(), line.submit(_send, satellite, batch), include)
+            under_way = _Sent(out, batch, perf_counter(), line.submit(_send, satellite, batch, include), include)
             include = []
             cursor = out.upto
 
@@ -114,7 +114,7 @@ def _note_left_out(writer: Writer, satellite: "Satellite", out: Outgoing) -> Non
     quarantine_failed(writer, satellite.here, out.failed)
 
 
-def _send(satellite: "Satellite", batch: Batch) -> PushReply:
+def _send(satellite: "Satellite", batch: Batch, included: list[Record]) -> PushReply:
     here = satellite.here
     with here.database.read() as reader:
         database_id, generation = meta.get(reader, "database_id") or "", meta.generation(reader)
@@ -124,7 +124,7 @@ def _send(satellite: "Satellite", batch: Batch) -> PushReply:
         reply = satellite.peer.push(Push(part, database_id, generation, heard))
         if reply.cursor != batch.after:
             return reply
-    return satellite.peer.push(Push(parts[-1], database_id, generation, heard))
+    return satellite.peer.push(Push(parts[-1], database_id, generation, heard, tuple(included)))
 
 
 def _confirm(satellite: "Satellite", under_way: _Sent, reply: PushReply, pace: Pace) -> tuple[Pace, int, int]:

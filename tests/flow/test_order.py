@@ -9,6 +9,7 @@ from msyncd.flow.conversation import Push
 from msyncd.flow.ledger import meta
 from msyncd.flow.ledger import sites as known_sites
 from msyncd.flow.pace import Pace
+from msyncd.flow.trimming import trim
 from msyncd.testing import Kind, Sites
 from tests.flow.support import SCHEMA, TYPES, invoice, keys, stock, stock_sites
 
@@ -216,7 +217,39 @@ def test_p16_two_owners_of_one_unique_value_do_not_stop_each_other(tmp_path: Pat
         assert all(keys(site, "patient") == ["p"] for site in sites)
         assert "c" in keys(sites[3], "stock")
         assert sites[3].rows("stock", "id, barcode")[-1] == ("k", "x")  # its owner's record stays as it is
-        assert (("k",), 3) in [(one.key, one.site) for one in sites.primary.quarantine]
+        assert [(one.key, one.site) for one in sites.primary.quarantine] == [(("k",), 3)]
+        assert [one.key for one in sites[3].quarantine] == [("k",), ("b",)]  # what it sent, and what it was sent
+        assert sites[2].quarantine == []
+
+
+def test_p16_a_holder_that_the_sender_does_not_have_is_not_sent_as_a_delete(tmp_path: Path) -> None:
+    """The primary asks site 2 for the record of site 3, which it never had: one entry at both ends, no more."""
+    with stock_sites(tmp_path) as sites:
+        stock(sites[3], "k", "KAL", barcode="x")
+        sites.sync(3)
+        stock(sites[2], "b", "BUM", barcode="x")
+        sites.sync()
+        assert keys(sites.primary, "stock") == ["k"]
+        assert [(one.key, one.operation) for one in sites.primary.quarantine] == [(("b",), "write")]
+        assert [(one.key, one.operation) for one in sites[2].quarantine] == [(("b",), "write")]
+
+
+def test_p16_a_holder_that_only_passed_through_the_primary_is_not_deleted_where_it_stands(tmp_path: Path) -> None:
+    """Site 4 keeps copies of two stores which the primary relays, and which gave one barcode."""
+    active = {1: ["CMS"], 2: ["BUM"], 3: ["KAL"], 4: ["LAB"]}
+    with stock_sites(tmp_path, active_stores=active, copies_of={1: (), 4: ["BUM", "KAL"]}) as sites:
+        stock(sites[3], "k", "KAL", barcode="x")
+        sites.sync()
+        sites.sync()  # with the next pull each confirms what it has
+        sites.clock.advance(days=30)
+        trim(sites.primary.here)
+        assert sites.primary.rows("msyncd_spool") == []
+        stock(sites[2], "b", "BUM", barcode="x")
+        sites.sync()
+        assert sites[4].rows("stock", "id, barcode") == [("k", "x")]
+        assert [(one.key, one.reason) for one in sites[4].quarantine] == [
+            (("b",), "UNIQUE constraint failed: stock.barcode")
+        ]
 
 
 CYCLE = """
