@@ -1,7 +1,6 @@
 """`msyncd quarantine`: what was refused, why, the record whole; and what to do with it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +14,6 @@ from msyncd.errors import MsyncdError, WrongUsage
 if TYPE_CHECKING:
     from msyncd.flow.ledger.aside import Aside
     from msyncd.flow.looking import Look
-    from msyncd.flow.retry import Retried
     from msyncd.model import Row
 
 HEADINGS = ("id", "record", "site", "store", "reason", "by", "since")
@@ -92,32 +90,16 @@ def retry(ids: tuple[int, ...], every: bool, type_: str | None, site: int | None
 
     chosen = _chosen(ids, every=every, type_=type_, site=site)
     done = try_again(open_here(settings_here()).here, [one.id for one in chosen])
-    still = _still_there(chosen, done)
-    kept = {*done.sent_again, *(one.id for one in still.values())}
-    applied = [one.id for one in chosen if one.id not in kept]
     if as_json:
-        left = [{"id": number, "reason": one.reason} for number, one in still.items()]
-        print_json({"format": 1, "applied": applied, "sent_again": done.sent_again, "still": left})
+        left = [{"id": one.id, "reason": one.reason} for one in done.still]
+        print_json({"format": 1, "applied": done.applied, "sent_again": done.sent_again, "still": left})
     else:
-        click.echo(f"{len(applied)} applied, {len(done.sent_again)} to be sent again, {len(still)} still there")
-        for number, one in still.items():
-            click.echo(f"{number}: {one.reason}")
-    return 1 if still else 0
-
-
-def _still_there(chosen: "Sequence[Aside]", done: "Retried") -> "dict[int, Aside]":
-    """What is still in quarantine, by the number that it has now, with the newest reason.
-
-    A header takes its lines along when it is applied; and what is kept again gets a new number.
-    """
-    reasons = dict(done.still)
-    now = {(one.record_type, one.key, one.site): one.id for one in _entries(look_here())}
-    places = {(one.record_type, one.key, one.site): one for one in chosen if one.id not in done.sent_again}
-    return {
-        now[place]: replace(one, reason=reasons.get(one.id, one.reason))
-        for place, one in places.items()
-        if place in now
-    }
+        click.echo(
+            f"{len(done.applied)} applied, {len(done.sent_again)} to be sent again, {len(done.still)} still there"
+        )
+        for one in done.still:
+            click.echo(f"{one.id}: {one.reason}")
+    return 1 if done.still else 0
 
 
 @quarantine.command("discard", examples=["msyncd quarantine discard 3", "msyncd quarantine discard --all --type item"])

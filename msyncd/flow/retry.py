@@ -1,25 +1,39 @@
 """Trying again: what waits, by itself; what is in quarantine, when an admin says so (P17, P18)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from msyncd.databases.interface import Writer
+from msyncd.databases.interface import RowRejected, Writer
+from msyncd.flow.apply import NeedsMoreError
 from msyncd.flow.here import Here
 from msyncd.flow.inbound import add_aside, take_in
 from msyncd.flow.ledger import aside, refusals, sites
-from msyncd.flow.ledger.aside import OFFERED, Aside
+from msyncd.flow.ledger.aside import OFFERED, Aside, Record
 from msyncd.flow.log import log_rows
 from msyncd.flow.receive import Batchwork
 from msyncd.model import PRIMARY, AppliedBatch, Cursor
 
 
 @dataclass(frozen=True, slots=True)
+class Still:
+    """An entry that is still in quarantine: the ID by which it was asked for, the one that it has now, and why."""
+
+    asked: int
+    id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Retried:
-    """What became of entries of the quarantine: applied here, sent again, or still there with a reason each."""
+    """What became of entries of the quarantine, by the IDs that were asked for.
+
+    They are applied here, are sent again, or are still there. A line that went along with its header is applied,
+    whichever of them was tried.
+    """
 
     applied: tuple[int, ...] = ()
     sent_again: tuple[int, ...] = ()
-    still: tuple[tuple[int, str], ...] = ()
+    still: tuple[Still, ...] = ()
 
 
 def retry_waiting(here: Here) -> int:
@@ -28,7 +42,10 @@ def retry_waiting(here: Here) -> int:
     with here.database.read() as reader:
         origins = sorted({one.site for one in aside.waiting(reader)})
     for origin in origins:
-        count, told = here.database.with_care(lambda writer, origin=origin: _retry_of(writer, here, origin))  # type: ignore[misc]  # bound now
+        try:
+            count, told = here.database.with_care(lambda writer, origin=origin: _retry_of(writer, here, origin))  # type: ignore[misc]  # bound now
+        except NeedsMoreError:
+            continue  # a unique value is in the way: with its next batch the sender is asked for who holds it
         _tell(here, told)
         applied += count
     return applied
@@ -43,23 +60,37 @@ def _retry_of(writer: Writer, here: Here, origin: int) -> tuple[int, list[Applie
 
 def retry(here: Here, ids: Collection[int]) -> Retried:
     """Try entries of the quarantine again, oldest first, each in a transaction of its own."""
-    applied, sent = list[int](), list[int]()
-    still: list[tuple[int, str]] = []
     with here.database.read() as reader:
         entries = aside.quarantined(reader, ids)
+    sent: list[int] = []
+    reasons: dict[int, str] = {}
     for one in entries:
         if one.record_type not in here.types.types:
-            still.append((one.id, f"record type {one.record_type} is not synced here now"))
+            reasons[one.id] = f"record type {one.record_type} is not synced here now"
         elif one.site == here.site:
             _send_again(here, one)
             sent.append(one.id)
-        else:
-            reason = _apply_again(here, one)
-            if reason is None:
-                applied.append(one.id)
-            else:
-                still.append((one.id, reason))
-    return Retried(tuple(applied), tuple(sent), tuple(still))
+        elif (reason := _apply_again(here, one)) is not None:
+            reasons[one.id] = reason
+    tried = [one for one in entries if one.id not in sent]
+    still = _still_there(here, tried, reasons)
+    kept = {one.asked for one in still}
+    return Retried(tuple(one.id for one in tried if one.id not in kept), tuple(sent), still)
+
+
+def _still_there(here: Here, tried: Sequence[Aside], reasons: dict[int, str]) -> tuple[Still, ...]:
+    """What the ledger says once all are through: a header takes its lines along when it goes, and when it stays."""
+    with here.database.read() as reader:
+        now = {_place(one): one for one in aside.quarantined(reader)} if tried else {}
+    return tuple(
+        Still(one.id, there.id, reasons.get(one.id) or there.reason)
+        for one in tried
+        if (there := now.get(_place(one))) is not None
+    )
+
+
+def _place(one: Aside) -> tuple[str, object, int]:
+    return one.record_type, one.key, one.site
 
 
 def discard(here: Here, ids: Collection[int]) -> int:
@@ -73,26 +104,40 @@ def discard(here: Here, ids: Collection[int]) -> int:
 def _send_again(here: Here, one: Aside) -> None:
     """This site's own change: it is sent again as the record stands now."""
     with here.database.write() as writer:
-        aside.release_ids(writer, [one.id])
-        log_rows(writer, here, here.types.types[one.record_type], [one.key])
+        if aside.quarantined(writer, [one.id]):
+            aside.release_ids(writer, [one.id])
+            log_rows(writer, here, here.types.types[one.record_type], [one.key])
 
 
-def _apply_again(here: Here, one: Aside) -> str | None:
+def _apply_again(here: Here, one: Aside, asked: Sequence[Record] = ()) -> str | None:
     """Another site's change: checked and applied anew, unless a later change stands. Why not, or None."""
-    origin = here.site if one.detail == OFFERED else one.site
-    with here.database.write() as writer:
-        if _later_change_stands(writer, here, one):
-            return "a later change of this record stands here; discard this one, or edit the record"
-        work: Batchwork = {}
-        add_aside(here, work, [replace(one, site=origin)])  # what was offered is the primary's own again
-        aside.release_ids(writer, [one.id])
-        outcome, told = take_in(writer, here, work, origin, "", _pushed(writer, here))
-        kept = outcome.kept.get((one.record_type, one.key))
-        if kept is None and here.is_primary and origin not in (here.site, PRIMARY):
-            # the site still lists it as refused: it learns from its own row coming back
-            log_rows(writer, here, here.types.types[one.record_type], [one.key], only_site=origin)
+    try:
+        reason, told = here.database.with_care(lambda writer: _applied_again(writer, here, one, asked))
+    except NeedsMoreError as error:  # nobody can be asked now: let the database say what is in the way
+        return _apply_again(here, one, (*asked, *error.records))
+    except RowRejected as error:  # at the commit
+        return str(error)
     _tell(here, told)
-    return kept[1].reason if kept is not None else None
+    return reason
+
+
+def _applied_again(
+    writer: Writer, here: Here, one: Aside, asked: Sequence[Record]
+) -> tuple[str | None, list[AppliedBatch]]:
+    if not aside.quarantined(writer, [one.id]):
+        return None, []  # it went with its header, or was kept anew with it
+    if _later_change_stands(writer, here, one):
+        return "a later change of this record stands here; discard this one, or edit the record", []
+    origin = here.site if one.detail == OFFERED else one.site
+    work: Batchwork = {}
+    add_aside(here, work, [replace(one, site=origin)])  # what was offered is the primary's own again
+    aside.release_ids(writer, [one.id])
+    outcome, told = take_in(writer, here, work, origin, "", _pushed(writer, here), asked)
+    kept = outcome.kept.get((one.record_type, one.key))
+    if kept is None and here.is_primary and origin not in (here.site, PRIMARY):
+        # the site still lists it as refused: it learns from its own row coming back
+        log_rows(writer, here, here.types.types[one.record_type], [one.key], only_site=origin)
+    return (kept[1].reason if kept is not None else None), told
 
 
 def _later_change_stands(writer: Writer, here: Here, one: Aside) -> bool:

@@ -27,7 +27,7 @@ def test_p18_a_retry_does_not_overwrite_what_is_written_before_it_has_the_lock(t
         beside.before_lock(sites.primary, "stock", "a", "INSERT INTO stock VALUES ('a', 's-BUM', 'i-1', NULL, 7, '')")
         done = retry.retry(sites.primary.here, [entry.id])
         assert beside.came
-        assert [reason for _, reason in done.still] == [
+        assert [one.reason for one in done.still] == [
             "a later change of this record stands here; discard this one, or edit the record"
         ]
         assert sites.primary.rows("stock", "id, quantity") == [("a", 7)]

@@ -51,6 +51,51 @@ def test_p18_what_was_refused_is_applied_when_it_can_be(tmp_path: Path) -> None:
         assert sites.primary.quarantine == sites[2].quarantine == []
 
 
+BOUND = "status TEXT CHECK (status <> 'new'),"
+
+
+def test_p18_a_header_that_is_retried_takes_its_lines_along_and_each_is_told_of(tmp_path: Path) -> None:
+    """Lines that came with their header were applied, whichever was tried; what is kept again is told by its new ID."""
+    with stock_sites(tmp_path, schema={1: SCHEMA.replace("status TEXT,", BOUND), 2: SCHEMA, 3: SCHEMA}) as sites:
+        invoice(sites[2], "v", "BUM")
+        sites.sync()
+        before = [one.id for one in sites.primary.quarantine]
+        assert len(before) == 3
+        done = retry.retry(sites.primary.here, before)
+        now = [one.id for one in sites.primary.quarantine]
+        assert not set(now) & set(before)
+        assert (done.applied, done.sent_again) == ((), ())
+        assert ([one.asked for one in done.still], sorted(one.id for one in done.still)) == (before, now)
+        assert all("CHECK constraint failed" in one.reason for one in done.still)
+        sites.primary.connection.executescript(
+            "PRAGMA writable_schema=ON; UPDATE sqlite_master SET sql = replace(sql, '''new''', '''bad''')"
+            " WHERE name = 'invoice'; PRAGMA writable_schema=RESET;"
+        )
+        sites.primary.restart()
+        done = retry.retry(sites.primary.here, now)
+        assert (sorted(done.applied), done.still) == (now, ())
+        assert keys(sites.primary, "line") == ["v-0", "v-1"]
+        sites.sync()
+        assert sites[2].quarantine == []
+
+
+def test_p18_a_retry_whose_unique_value_is_still_taken_stays_with_that_reason(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        stock(sites[3], "k", "KAL", barcode="x")
+        sites.sync()
+        stock(sites[2], "b", "BUM", barcode="x")
+        sites.sync()
+        (entry,) = sites.primary.quarantine
+        (still,) = retry.retry(sites.primary.here, [entry.id]).still
+        assert (still.asked, still.reason) == (entry.id, "UNIQUE constraint failed: stock.barcode")
+        assert [one.id for one in sites.primary.quarantine] == [still.id]
+        assert keys(sites.primary, "stock") == ["k"]
+        stock(sites[3], "k", "KAL", barcode="y")
+        sites.sync()
+        assert retry.retry(sites.primary.here, [still.id]).applied == (still.id,)
+        assert keys(sites.primary, "stock") == ["b", "k"]
+
+
 # --- P19 ------------------------------------------------------------------------------------------------------------
 
 

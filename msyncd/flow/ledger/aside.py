@@ -113,9 +113,12 @@ def stop_waiting(writer: Writer, records: Iterable[Record]) -> None:
 
 def quarantined(reader: Reader, ids: Collection[int] | None = None) -> list[Aside]:
     """What is in quarantine, oldest first."""
+    few = ids is not None and len(ids) <= 100
+    where = f" WHERE id IN ({', '.join('?' * len(ids or ())) or 'NULL'})" if few else ""
     rows = reader.execute(
         f"SELECT id, reason, header_type, header_key, detail, log_major, log_seq, {_ASIDE}"
-        " FROM msyncd_quarantine ORDER BY id"
+        f" FROM msyncd_quarantine{where} ORDER BY id",
+        list(ids or ()) if few else [],
     )
     return [
         _aside(
