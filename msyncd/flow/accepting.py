@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 
 from msyncd.databases.interface import Reader, Writer
-from msyncd.errors import CloneRefused, FactsChanged, MessageInvalid, PeerRefused
+from msyncd.errors import CloneRefused, FactsChanged, PeerRefused
 from msyncd.flow.conversation import Batch, Push, PushReply
 from msyncd.flow.here import Here
 from msyncd.flow.inbound import take_in
 from msyncd.flow.ledger import aside, meta, receipts, refusals, sites, staged
-from msyncd.flow.ledger.aside import Record
 from msyncd.flow.ledger.receipts import Receipt
 from msyncd.flow.ledger.sites import Known
 from msyncd.flow.log import log_rows
 from msyncd.flow.outcome import Outcome
-from msyncd.flow.receive import received
+from msyncd.flow.receive import received, records_of
 from msyncd.flow.settle import quarantine_waiting
 from msyncd.model import AppliedBatch, Refusal, Row
 
@@ -37,7 +36,7 @@ def accept(writer: Writer, here: Here, site: int, push: Push) -> Accepted:
         return PushReply(False, receipt.cursor, receipt.mark), [], []
     _check_epochs(here, whole)
     work = received(here.types, whole.types, site, known.stopped or {})
-    outcome, told = take_in(writer, here, work, site, batch.mark, asked_for=_asked_for(push))
+    outcome, told = take_in(writer, here, work, site, batch.mark, asked_for=records_of(here.types, push.included))
     if not batch.more:
         quarantine_waiting(writer, site, outcome)
     receipts.put_receipt(writer, Receipt(site, push.database_id, push.generation, batch.upto, batch.mark))
@@ -52,15 +51,6 @@ def accept(writer: Writer, here: Here, site: int, push: Push) -> Accepted:
         facts_number=here.facts.number,
     )
     return reply, told, refused
-
-
-def _asked_for(push: Push) -> list[Record]:
-    asked = [(name, tuple(key)) for name, key in push.included]
-    try:
-        hash(tuple(asked))
-    except TypeError as error:
-        raise MessageInvalid("a key that was asked for holds something that is no value") from error
-    return asked
 
 
 def speaker(reader: Reader, here: Here, site: int, database_id: str, generation: int, facts_number: int) -> Known:

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from msyncd.errors import MessageInvalid
-from msyncd.flow.conversation import TypeChanges
+from msyncd.flow.conversation import SpokenRow, TypeChanges
 from msyncd.flow.types import TypeSet
-from msyncd.model import Changes, RecordType, Row
+from msyncd.model import Changes, RecordType, Row, Value
 
 
 @dataclass(slots=True)
@@ -55,6 +55,15 @@ def received(types: TypeSet, spoken: Sequence[TypeChanges], origin: int, stopped
         if name in by_name:
             work[name] = _one(types.types[name], by_name[name], origin)
     return work
+
+
+def records_of(types: TypeSet, spoken: Iterable[tuple[str, SpokenRow]]) -> list[tuple[str, Row]]:
+    """Records that a message names, of types that are synced here. Raises MessageInvalid for what can be no key."""
+    named = [(name, tuple(key)) for name, key in spoken if name in types.types]
+    for name, key in named:
+        if len(key) != len(types.types[name].key) or not all(isinstance(one, Value) for one in key):
+            raise MessageInvalid(f"{name}: what is asked for is no key")
+    return named
 
 
 def link_type(record_type: RecordType, columns: Sequence[str]) -> RecordType:

@@ -1,5 +1,6 @@
 """The primary serves a satellite's pull: the next batch of its change log, or the next piece of a fill."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -14,11 +15,12 @@ from msyncd.flow.conversation import Batch, Pull, PullReply, Standing, TypeChang
 from msyncd.flow.fill import read_piece
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import aside, fills, held, marks, meta, owed, refusals, sites
-from msyncd.flow.ledger.aside import Aside
+from msyncd.flow.ledger.aside import Aside, Record
 from msyncd.flow.ledger.fills import Fill
 from msyncd.flow.ledger.sites import Known
 from msyncd.flow.outbound import LeftOut, Outgoing, read_outgoing
 from msyncd.flow.pace import Pace
+from msyncd.flow.receive import records_of
 from msyncd.flow.settle import quarantine_failed
 from msyncd.model import START, Cursor, Site
 
@@ -36,7 +38,7 @@ class Serving:
 
     def serve(self, here: Here, site: int, pull: Pull) -> PullReply:
         """The next batch or piece for a satellite. Raises FactsChanged, RestoredBackup, TryLater."""
-        peer = here.peer(site)
+        peer, include = here.peer(site), records_of(here.types, pull.include)
         with here.database.read() as reader:
             known = speaker(reader, here, site, pull.database_id, pull.generation, pull.facts_number)
             if pull.mark and not marks.knows(reader, marks.SHARED, pull.mark):
@@ -65,24 +67,22 @@ class Serving:
             reply = _digests(here, peer, pull, known)
         elif pending and (pending[0].initial or not self._filled_last.get(site)):
             self._filled_last[site] = True
-            reply = self._piece(here, peer, pull, known, pending[0])
+            reply = self._piece(here, peer, pull, known, pending[0], include)
         else:
             self._filled_last[site] = False
-            reply = self._batch(here, peer, pull, known)
+            reply = self._batch(here, peer, pull, known, include)
             if pending:
                 reply = msgspec.structs.replace(reply, level=False)
             _note_success(here, known, reply)
         return msgspec.structs.replace(reply, refusals=unheard, facts_number=here.facts.number, wanted=wanted)
 
-    def _batch(self, here: Here, peer: Site, pull: Pull, known: Known) -> PullReply:
+    def _batch(self, here: Here, peer: Site, pull: Pull, known: Known, include: Sequence[Record]) -> PullReply:
         pace = self._pace.get(peer.sync_id, Pace(MOST_RECORDS))
         limit = max(1, min(pull.records, pace.most))
         stopped = known.stopped or {}
         with here.database.read() as reader:
             ahead = self._ahead_of(peer.sync_id, pull)
-            out = read_outgoing(
-                reader, here, peer, pull.cursor, limit, stopped=stopped, include=pull.include, ahead=ahead
-            )
+            out = read_outgoing(reader, here, peer, pull.cursor, limit, stopped=stopped, include=include, ahead=ahead)
             self._ahead[peer.sync_id] = (out.upto, ahead)
             self._pace[peer.sync_id] = pace.fitting(len(out), out.size)
             mark, reaches = marks.newest(reader, marks.SHARED)
@@ -98,14 +98,14 @@ class Serving:
         upto, ahead = self._ahead.pop(site, (None, None))
         return ahead if ahead is not None and upto == pull.cursor and not pull.include else Ahead()
 
-    def _piece(self, here: Here, peer: Site, pull: Pull, known: Known, fill: Fill) -> PullReply:
+    def _piece(
+        self, here: Here, peer: Site, pull: Pull, known: Known, fill: Fill, include: Sequence[Record]
+    ) -> PullReply:
         at = (pull.fill[1], pull.fill[2]) if pull.fill is not None and pull.fill[0] == fill.id else ("", None)
         limit = max(1, min(pull.records, MOST_RECORDS))
         with here.database.read() as reader:
             place = (at[0], tuple(at[1]) if at[1] is not None else None)
-            poured = read_piece(
-                reader, here, peer, fill, place, limit, stopped=known.stopped or {}, include=pull.include
-            )
+            poured = read_piece(reader, here, peer, fill, place, limit, stopped=known.stopped or {}, include=include)
             mark, reaches = marks.newest(reader, marks.SHARED)
             end = reader.log_end()
         piece = poured.piece

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from msyncd.errors import MessageInvalid
 from msyncd.flow import pushing
 from msyncd.flow.conversation import Push
 from msyncd.flow.ledger import meta
@@ -250,6 +252,21 @@ def test_p16_a_holder_that_only_passed_through_the_primary_is_not_deleted_where_
         assert [(one.key, one.reason) for one in sites[4].quarantine] == [
             (("b",), "UNIQUE constraint failed: stock.barcode")
         ]
+
+
+@pytest.mark.parametrize("key", [({},), ([1],), ()])
+def test_p16_what_is_asked_for_must_be_a_key(tmp_path: Path, key: tuple[object, ...]) -> None:
+    with stock_sites(tmp_path) as sites:
+        stock(sites[2], "a", "BUM")
+        sites[2].cycle()
+        (push,) = pushed(sites)
+        pull = next(message for kind, message, _ in sites[2].line.messages[::-1] if kind == "pull")
+        again = msgspec.structs.replace(push.batch, after=push.batch.upto)
+        with pytest.raises(MessageInvalid):
+            sites[2].line.push(msgspec.structs.replace(push, batch=again, included=(("stock", key),)))
+        with pytest.raises(MessageInvalid):
+            sites[2].line.pull(msgspec.structs.replace(pull, include=(("stock", key),)))
+        assert keys(sites.primary, "stock") == ["a"]
 
 
 CYCLE = """
