@@ -8,7 +8,6 @@ from msyncd.errors import Problem
 from msyncd.flow.compare.messages import Compare, Compared
 from msyncd.flow.conversation import Hello, Pull, PullReply, Push, PushReply, Waiting, Welcome
 from msyncd.flow.here import Here
-from msyncd.flow.ledger import fills
 from msyncd.flow.primary import Primary
 from msyncd.flow.satellite import Satellite
 from msyncd.wire.client import PrimaryClient
@@ -106,9 +105,6 @@ class Doors:
             return self._primary.compare(site, question)
 
     def news(self, site: int, waiting: Waiting) -> bool:
-        """Whether there is anything for the site: in the log, or a fill that has begun meanwhile."""
+        """Whether there is anything for the site."""
         with self._boundary.shared():
-            if self._primary.news(site, waiting):
-                return True
-            with self._primary.here.database.read() as reader:
-                return bool(fills.fills(reader, site))
+            return self._primary.news(site, waiting)

@@ -6,7 +6,7 @@ from threading import Lock
 
 import msgspec
 
-from msyncd.databases.interface import RowRejected
+from msyncd.databases.interface import ONLY_SITE, ORIGIN, RowRejected
 from msyncd.errors import DatabaseUnavailable
 from msyncd.flow.accepting import accept
 from msyncd.flow.apply import NeedsMoreError
@@ -16,7 +16,7 @@ from msyncd.flow.conversation import Hello, Pull, PullReply, Push, PushReply, Wa
 from msyncd.flow.facts import read_facts
 from msyncd.flow.greeting import greet
 from msyncd.flow.here import Here
-from msyncd.flow.ledger import meta
+from msyncd.flow.ledger import fills, meta
 from msyncd.flow.route import interest_of
 from msyncd.flow.serving import Serving
 
@@ -73,15 +73,20 @@ class Primary:
         return WaitReply(self.news(site, waiting))
 
     def news(self, site: int, waiting: Waiting) -> bool:
-        """Whether there is anything for the site beyond its cursor. A look at the log, at no table."""
+        """Whether there is anything for the site: beyond its cursor, or a fill. A look at the log, at no table."""
         here = self.here
         with here.database.read() as reader:
             if int(meta.get(reader, "facts_number") or 0) != waiting.facts_number:
                 return True
+            if fills.fills(reader, site):
+                return True  # what it brings has no entries in the log
             if reader.log_end() <= waiting.cursor:
                 return False
             page = reader.log_page(waiting.cursor, SCAN, interest_of(here, here.peer(site)))
-            return any(entry[2] != site or entry[7] is not None for entry in page.entries) or page.upto < page.end
+            return (
+                any(entry[ORIGIN] != site or entry[ONLY_SITE] is not None for entry in page.entries)
+                or page.upto < page.end
+            )
 
     def _fresh(self) -> Here:
         """This site as it is now: the facts are read anew if another worker, or a reload, has changed them."""

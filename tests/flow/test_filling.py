@@ -7,6 +7,7 @@ import pytest
 
 from msyncd.errors import FactsChanged, JoiningUndecided, PeerUnreachable
 from msyncd.flow.conversation import Batch, Push, Waiting
+from msyncd.flow.ledger import fills
 from msyncd.model import Cursor
 from msyncd.testing import Crashed, Kind, Sites
 from tests.flow.support import ACTIVE, SCHEMA, invoice, keys, stock, stock_sites
@@ -85,6 +86,20 @@ def many(tmp_path: Path, **more: Any) -> Sites:
         invoice(sites[2], f"v{number:02}", "BUM")
     sites.sync(2)
     return sites
+
+
+def test_p26_a_fill_is_news_though_the_log_has_no_entry_of_it(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        satellite, primary = sites[2].satellite, sites.primary.primary
+        assert satellite is not None
+        assert primary is not None
+        assert not primary.news(2, satellite.waiting(1.0))
+        with sites.primary.here.database.write() as writer:
+            fills.begin(writer, 2, because="a table was rebuilt", now="", record_type="item")
+        assert primary.news(2, satellite.waiting(1.0))
+        assert not primary.news(3, satellite.waiting(1.0))
+        sites.sync(2)
+        assert not primary.news(2, satellite.waiting(1.0))
 
 
 def test_p27_a_piece_never_overwrites_what_the_log_brought_later(tmp_path: Path) -> None:
