@@ -8,7 +8,11 @@ from msyncd.flow.here import Here
 from msyncd.flow.ledger import aside
 from msyncd.flow.outcome import Fate, Outcome, aside_of, take_out
 from msyncd.flow.receive import Batchwork, Work
+from msyncd.flow.stores import find_stores
 from msyncd.model import Changes, RecordType, Refuse, Replace, Row, Value, Wait
+
+Replaced = dict[aside.Record, tuple[str, Row | None, str | None]]
+"""Records whose rows plugins replaced: by which plugin, and row and store as they were sent."""
 
 
 class RowsHere(Sequence[Row | None]):
@@ -55,15 +59,44 @@ class RowsHere(Sequence[Row | None]):
 
 def check(reader: Reader, here: Here, work: Batchwork, outcome: Outcome) -> None:
     """Ask rules and plugins; take out what is refused or waits, replace what is to be replaced."""
+    replaced: Replaced = {}
     for one in work.values():
         for name in ("writes", "deletes"):
             changes: Changes = getattr(one, name)
             if len(changes):
-                setattr(one, name, _asked(reader, here, one, changes, outcome))
+                setattr(one, name, _asked(reader, here, one, changes, outcome, replaced))
     take_out(work, outcome.kept)
+    if replaced:
+        _check_replaced(reader, here, work, outcome, replaced)
+        take_out(work, outcome.kept)
 
 
-def _asked(reader: Reader, here: Here, one: Work, changes: Changes, outcome: Outcome) -> Changes:
+def _check_replaced(reader: Reader, here: Here, work: Batchwork, outcome: Outcome, replaced: Replaced) -> None:
+    """A row that a plugin gave belongs where it says itself; into a store that its site may not edit it does not go."""
+    find_stores(reader, here, work)
+    for name, one in work.items():
+        moved = [
+            at
+            for at, (key, store) in enumerate(zip(one.writes.keys, one.writes.stores, strict=True))
+            if (name, key) in replaced and replaced[name, key][2] != store
+        ]
+        if moved:
+            _check_moved(reader, here, one, one.writes.select(moved), outcome, replaced)
+
+
+def _check_moved(reader: Reader, here: Here, one: Work, moved: Changes, outcome: Outcome, replaced: Replaced) -> None:
+    stands = one.stands if here.is_primary else None
+    again = here.plugins.check(one.record_type, moved, RowsHere(reader, moved, stands), outcome.origin)
+    for at, decision in again.decisions.items():
+        if isinstance(decision.verdict, Refuse) and not decision.may_edit:
+            key = moved.keys[at]
+            plugin, row, store = replaced[one.record_type.name, key]
+            reason = f"replaced by a row that site {outcome.origin} may not send: {decision.verdict.reason}"
+            # what the site itself wrote it may write: that is kept, and the plugin is at fault
+            outcome.keep("refused", aside_of(here, one, key, outcome.origin, reason, plugin, row=row, store=store))
+
+
+def _asked(reader: Reader, here: Here, one: Work, changes: Changes, outcome: Outcome, replaced: Replaced) -> Changes:
     # on a satellite stores were not looked up beforehand: RowsHere does, if a plugin asks
     stands = one.stands if here.is_primary else None
     checked = here.plugins.check(one.record_type, changes, RowsHere(reader, changes, stands), outcome.origin)
@@ -79,6 +112,7 @@ def _asked(reader: Reader, here: Here, one: Work, changes: Changes, outcome: Out
             outcome.keep("waits", aside_of(here, one, key, outcome.origin, verdict.reason, decision.plugin))
         elif isinstance(verdict, Replace):
             rows[at] = verdict.row
+            replaced[one.record_type.name, key] = decision.plugin, changes.rows[at], changes.stores[at]
     for failed in checked.failed:
         for at in failed.indexes if failed.indexes is not None else range(len(changes)):
             kept = aside_of(

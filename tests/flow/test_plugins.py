@@ -71,6 +71,30 @@ def test_replace_stands_at_the_primary_and_comes_back_to_its_site(tmp_path: Path
         assert all(site.quarantine == [] for site in sites)
 
 
+@pytest.mark.parametrize("site", [2, 3])
+def test_p20_no_plugin_puts_a_record_into_a_store_that_its_site_may_not_edit(tmp_path: Path, site: int) -> None:
+    """A row that is given another store belongs there: from site 3, which has both, it moves; from site 2 not."""
+    source = """def msyncd_check(record_type, changes, context):
+    if record_type.name == "invoice" and context.site == 1:
+        return [Replace((row[0], "s-KDI", *row[2:])) for row in changes.rows]
+"""
+    sent_as = {2: "BUM", 3: "KAL"}[site]
+    with with_plugin(tmp_path, source, copies_of={1: "all", 2: ["KDI"]}) as sites:
+        invoice(sites[site], "v", sent_as)
+        sites.sync()
+        assert sites[3].rows("invoice", "id, store_id") == ([("v", "s-KDI")] if site == 3 else [])
+        assert keys(sites.primary, "line") == keys(sites[3], "line") == (["v-0", "v-1"] if site == 3 else [])
+        assert sites[2].rows("invoice", "id, store_id") == [("v", "s-KDI" if site == 3 else "s-BUM")]
+        assert keys(sites[2], "line") == ["v-0", "v-1"]
+        if site == 2:
+            (header,) = [one for one in sites.primary.quarantine if one.record_type == "invoice"]
+            assert (header.plugin, header.row) == ("third_party", ("v", "s-BUM", "n-x", "new", None))
+            assert header.reason == (
+                "replaced by a row that site 2 may not send: store KDI is active on site 3, not on 2"
+            )
+            assert {one.key for one in sites[2].quarantine} == {("v",), ("v-0",), ("v-1",)}
+
+
 @pytest.mark.parametrize("hook", ["check", "before_apply", "applied"])
 def test_a_plugin_that_raises_costs_only_its_own_changes(tmp_path: Path, hook: str) -> None:
     sources = {
