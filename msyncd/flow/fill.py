@@ -11,9 +11,10 @@ from hashlib import blake2b
 
 import msgspec
 
-from msyncd.databases.interface import Reader, Scope
+from msyncd.databases.interface import Reader, Scope, Writer
 from msyncd.flow.conversation import Piece, TypeChanges
 from msyncd.flow.here import Here
+from msyncd.flow.ledger import fills, spool
 from msyncd.flow.ledger.cleared import restored
 from msyncd.flow.ledger.fills import Fill
 from msyncd.flow.ledger.versions import versions_of
@@ -87,6 +88,17 @@ def read_piece(
         tuple(left_out),
         tuple(failed),
     )
+
+
+def begin_anew(writer: Writer, here: Here, site: Site, because: str) -> None:
+    """Owe a site everything, from the beginning. What only passes through here is asked of where it is active (P29)."""
+    fills.begin(writer, site.sync_id, because=because, now=here.now(), initial=True)
+    elsewhere = {store for store in here.facts.stores if not here.holds(store)}
+    wanted = {store for store in elsewhere if site.holds_copy(store)}
+    wanted |= spool.stores_with(writer, routing_values(here, site)) & elsewhere
+    for store in sorted(wanted):
+        if here.facts.active_site(store) not in (None, site.sync_id):
+            fills.want(writer, store)
 
 
 def next_place(here: Here, fill: Fill, piece: Piece, stopped: Mapping[str, str]) -> tuple[str, Row | None]:

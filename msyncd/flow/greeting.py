@@ -8,7 +8,7 @@ from msyncd import __version__
 from msyncd.databases.interface import Reader, Writer
 from msyncd.errors import CloneRefused, PeerRefused, RestoredBackup
 from msyncd.flow.conversation import PROTOCOL_VERSION, Hello, Welcome
-from msyncd.flow.fill import scope_of
+from msyncd.flow.fill import begin_anew, scope_of
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import fills, meta, owed, receipts, refusals, sites
 from msyncd.flow.ledger.receipts import Receipt
@@ -81,7 +81,7 @@ def _register(writer: Writer, here: Here, hello: Hello, stopped: Mapping[str, st
         receipts.put_receipt(writer, Receipt(hello.sync_id, hello.database_id, hello.generation))
     if before.database_id is None:
         sites.note_confirmed(writer, hello.sync_id, writer.log_end())
-        fills.begin(writer, hello.sync_id, because="joined", now=here.now(), initial=True)
+        begin_anew(writer, here, here.peer(hello.sync_id), "joined")
     for name in set(before.stopped or {}) - set(stopped):
         # what did not travel while the type was stopped is filled in now (P7)
         _pay(writer, here, hello.sync_id, name)

@@ -8,6 +8,7 @@ from msyncd.flow.here import Here
 from msyncd.flow.joining import TRUSTED
 from msyncd.flow.ledger import aside, meta
 from msyncd.flow.receive import Batchwork, Work, received
+from msyncd.flow.route import routing_values
 from msyncd.model import PRIMARY, Changes, Cursor, RecordType, Row
 
 PAGE = 2000
@@ -28,6 +29,8 @@ def work_of_piece(reader: Reader, here: Here, piece: Piece, pushed: Cursor, stop
         _leave(reader, here, piece, work)
         for name, one in work.items():
             _spare_own(reader, here, name, one, pushed)
+            if piece.family is not None or piece.stores is not None:
+                _spare_relayed(reader, here, one)
     return {name: work[name] for name in here.types.order if name in work and len(work[name])}
 
 
@@ -73,3 +76,21 @@ def _spare_own(reader: Reader, here: Here, name: str, one: Work, pushed: Cursor)
         spared |= {key for key, (store, _) in stores.items() if here.facts.active_site(store) == here.site}
     one.writes = one.writes.select(at for at, key in enumerate(one.writes.keys) if key not in spared)
     one.leaves = [key for key in one.leaves if key not in spared]
+
+
+def _spare_relayed(reader: Reader, here: Here, one: Work) -> None:
+    """What only passes through the primary comes by the log alone: that no piece brings it does not make it leave.
+
+    A fill that begins anew is another matter: the primary asks for all of these stores again (see begin_anew).
+    """
+    if one.record_type.sent_to != "sites_of_store" or not one.leaves:
+        return
+    mine, primary = routing_values(here, here.peer(here.site)), here.peer(PRIMARY)
+    stays = {
+        key
+        for key, (store, route) in reader.stores_of(one.record_type, one.leaves).items()
+        if store is not None
+        and not (here.facts.active_site(store) == PRIMARY or primary.holds_copy(store))
+        and (here.holds(store) or route in mine)
+    }
+    one.leaves = [key for key in one.leaves if key not in stays]

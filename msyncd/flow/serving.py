@@ -12,7 +12,7 @@ from msyncd.flow.accepting import speaker
 from msyncd.flow.ahead import Ahead
 from msyncd.flow.conflict import number_outgoing
 from msyncd.flow.conversation import Batch, Pull, PullReply, Standing, TypeChanges
-from msyncd.flow.fill import read_piece
+from msyncd.flow.fill import begin_anew, read_piece
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import aside, fills, held, marks, meta, owed, refusals, sites
 from msyncd.flow.ledger.aside import Aside, Record
@@ -152,7 +152,7 @@ def _heard(
         for one_standing in pull.standing:
             aside.quarantine(writer, [_offered(here, site, one_standing)])
         if behind:
-            fills.begin(writer, site, because="was away longer than the log is kept", now=here.now(), initial=True)
+            begin_anew(writer, here, here.peer(site), "was away longer than the log is kept")
         sites.note_confirmed(
             writer,
             site,

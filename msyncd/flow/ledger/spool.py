@@ -53,6 +53,17 @@ def relays_any(reader: Reader) -> bool:
     return bool(reader.execute("SELECT 1 FROM msyncd_relayed LIMIT 1"))
 
 
+def stores_with(reader: Reader, routes: Collection[Value]) -> set[str]:
+    """The stores of which records with one of these routing values passed through here."""
+    return {
+        str(store)
+        for route in routes
+        for (store,) in reader.execute(
+            "SELECT DISTINCT store FROM msyncd_relayed WHERE route = ? AND store IS NOT NULL", (packed_key((route,)),)
+        )
+    }
+
+
 def keep(
     writer: Writer,
     record_type: RecordType,
