@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from msyncd.databases.interface import Writer
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import versions
+from msyncd.flow.ledger.cleared import restored
 from msyncd.flow.outcome import Outcome, aside_of, take_out
 from msyncd.flow.receive import Batchwork, Work
 from msyncd.model import Changes, Conflict, Cursor, Row
@@ -57,7 +58,7 @@ def resolve(writer: Writer, here: Here, work: Batchwork, outcome: Outcome) -> No
 
 
 def _conflicts(writer: Writer, one: Work) -> dict[int, Conflict]:
-    here_rows = writer.rows(one.record_type, one.writes.keys)
+    here_rows = restored(writer, one.record_type, writer.rows(one.record_type, one.writes.keys))
     found: dict[int, Conflict] = {}
     for at, (key, row) in enumerate(zip(one.writes.keys, one.writes.rows, strict=True)):
         stands = here_rows.get(key)
@@ -103,8 +104,21 @@ def _with_rows(changes: Changes, rows: Sequence[Row | None]) -> Changes:
 
 
 def number_outgoing(writer: Writer, here: Here, name: str, keys: Sequence[Row], rows: Sequence[Row]) -> list[int]:
-    """On the primary, before a batch leaves: the versions of its rows, numbered now where the application wrote."""
+    """On the primary, before rows leave: their versions, numbered now where the application wrote.
+
+    A row that was written again since it was read has the number 0: who edits it edits what is out of date.
+    """
     record_type = here.types.types[name]
-    changes = Changes(record_type, keys, rows)
-    one = Work(record_type, changes, changes.select([]))
-    return [current_version(writer, one, key, row) for key, row in zip(keys, rows, strict=True)]
+    known = versions.agreed_of(writer, name, keys)
+    stand = restored(writer, record_type, writer.rows(record_type, keys))
+    numbers = []
+    for key, row in zip(keys, rows, strict=True):
+        agreed = known.get(key)
+        if agreed is not None and agreed.row == row and agreed.columns == record_type.columns:
+            numbers.append(agreed.version)
+        elif stand.get(key) != row:
+            numbers.append(0)
+        else:
+            numbers.append((agreed.version if agreed is not None else 0) + 1)
+            versions.agree(writer, name, key, numbers[-1], record_type.columns, row)
+    return numbers

@@ -17,7 +17,6 @@ from msyncd.flow.here import Here
 from msyncd.flow.ledger import fills, spool
 from msyncd.flow.ledger.cleared import restored
 from msyncd.flow.ledger.fills import Fill
-from msyncd.flow.ledger.versions import versions_of
 from msyncd.flow.outbound import LeftOut
 from msyncd.flow.route import audiences, routing_values
 from msyncd.flow.values import packed_key
@@ -64,9 +63,7 @@ def read_piece(
     failed: list[tuple[Changes, Failed]] = []
     wanted = {tuple(key) for its_type, key in include if its_type == name} - {root.key_of(row) for row in rows}
     rows = [*rows, *reader.rows(root, wanted).values()] if wanted else rows
-    spoken = [
-        _spoken(reader, one, digests) for one in _family(reader, here, site, root, rows, stopped, left_out, failed)
-    ]
+    spoken = [_spoken(one, digests) for one in _family(reader, here, site, root, rows, stopped, left_out, failed)]
     if wanted:
         brought = {root.key_of(row) for row in spoken[0].rows}
         spoken[0] = msgspec.structs.replace(spoken[0], leaves=list(wanted - brought))
@@ -178,18 +175,14 @@ def standing_changes(reader: Reader, here: Here, record_type: RecordType, rows: 
     )
 
 
-def _spoken(reader: Reader, changes: Changes, digests: bool) -> TypeChanges:
+def _spoken(changes: Changes, digests: bool) -> TypeChanges:
     record_type = changes.record_type
     if digests:
         rows: list[Row] = [
             (*key, digest(row)) for key, row in zip(changes.keys, changes.rows, strict=True) if row is not None
         ]
         return TypeChanges(record_type.name, (*record_type.key, "digest"), rows=rows)
-    versions = None
-    if record_type.edited_on == "any_site":
-        numbers = versions_of(reader, record_type.name, changes.keys)
-        versions = [numbers.get(key, 0) for key in changes.keys]
-    return TypeChanges(record_type.name, record_type.columns, rows=list(changes.rows), versions=versions)  # type: ignore[arg-type]  # all are rows
+    return TypeChanges(record_type.name, record_type.columns, rows=list(changes.rows))  # type: ignore[arg-type]  # all are rows
 
 
 def digest(row: Row) -> bytes:

@@ -109,12 +109,14 @@ class Serving:
             mark, reaches = marks.newest(reader, marks.SHARED)
             end = reader.log_end()
         piece = poured.piece
-        if reaches < end or poured.left_out or poured.failed:
+        if reaches < end or poured.left_out or poured.failed or _has_versions(here, piece.types):
             with here.database.write() as writer:
                 if reaches < end:
                     mark = marks.note(writer, marks.SHARED, pull.cursor, end, here.now())
                 note_left_out(writer, here, peer.sync_id, fill.boundary, poured.left_out)
                 quarantine_failed(writer, here, poured.failed)
+                types = tuple(_numbered(writer, here, one) for one in piece.types)
+            piece = msgspec.structs.replace(piece, types=types)
         cursor = fill.boundary if fill.initial and piece.last else pull.cursor
         batch = Batch(pull.cursor, cursor, mark, facts_number=here.facts.number)
         return PullReply(batch=batch, piece=piece, cursor=cursor, level=False)

@@ -96,54 +96,6 @@ def test_p18_a_retry_whose_unique_value_is_still_taken_stays_with_that_reason(tm
         assert keys(sites.primary, "stock") == ["b", "k"]
 
 
-# --- P19 ------------------------------------------------------------------------------------------------------------
-
-
-def test_p19_edited_on_two_sites_at_once_the_primarys_version_stands_and_both_are_kept(tmp_path: Path) -> None:
-    with stock_sites(tmp_path) as sites:
-        sites.primary.write("INSERT INTO patient VALUES ('p', 'Ama')")
-        sites.sync()
-        sites[2].write("UPDATE patient SET name = 'Ama of site 2'")
-        sites[3].write("UPDATE patient SET name = 'Ama of site 3'")
-        sites.sync()
-        assert {site.rows("patient")[0] for site in sites} == {("p", "Ama of site 2")}
-        assert [(one.site, one.row) for one in sites.primary.quarantine] == [(3, ("p", "Ama of site 3"))]
-        assert [one.row for one in sites[3].quarantine] == [("p", "Ama of site 3")]
-        sites[3].write("UPDATE patient SET name = 'Ama, as all agree'")  # based on what stands: no conflict
-        sites.sync()
-        assert {site.rows("patient")[0] for site in sites} == {("p", "Ama, as all agree")}
-        assert sites.primary.quarantine == sites[3].quarantine == []
-
-
-def test_p19_one_after_the_other_is_no_conflict(tmp_path: Path) -> None:
-    with stock_sites(tmp_path) as sites:
-        sites[2].write("INSERT INTO patient VALUES ('p', '0')")
-        sites.sync()
-        for number in range(1, 9):
-            sites[(number % 3) + 1].write("UPDATE patient SET name = ?", str(number))
-            sites.sync()
-            assert {site.rows("patient")[0] for site in sites} == {("p", str(number))}
-        assert all(site.quarantine == [] for site in sites)
-
-
-def test_p19_an_unsent_change_is_not_overwritten_by_a_pull(tmp_path: Path) -> None:
-    """The push fails, so the pull never runs; and a pull alone leaves the own unsent change where it is."""
-    with stock_sites(tmp_path) as sites:
-        sites.primary.write("INSERT INTO patient VALUES ('p', 'Ama')")
-        sites.sync()
-        sites[2].write("UPDATE patient SET name = 'mine'")
-        sites.primary.write("UPDATE patient SET name = 'theirs'")
-        from msyncd.flow import pulling
-        from msyncd.flow.satellite import silent
-
-        assert sites[2].satellite is not None
-        pulling.pull_all(sites[2].satellite, silent)
-        assert sites[2].rows("patient") == [("p", "mine")]
-        sites.sync()
-        assert {site.rows("patient")[0] for site in sites} == {("p", "theirs")}
-        assert [one.row for one in sites[2].quarantine] == [("p", "mine")]
-
-
 # --- P20 ------------------------------------------------------------------------------------------------------------
 
 

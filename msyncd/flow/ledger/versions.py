@@ -1,11 +1,13 @@
 """Versions of records that any site may edit (P19): numbered by the primary; on a satellite, what was last agreed."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from msyncd.databases.interface import Reader, Writer
 from msyncd.flow.values import packed, packed_key, unpacked
-from msyncd.model import Row
+from msyncd.model import Row, Value
+
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +26,32 @@ def agreed(reader: Reader, record_type: str, key: Row) -> Agreed | None:
         "SELECT version, columns, record, sent FROM msyncd_version WHERE type = ? AND key = ?",
         (record_type, packed_key(key)),
     )
-    if not found:
-        return None
-    version, columns, row, sent = found[0]
+    return _agreed(found[0]) if found else None
+
+
+def _agreed(values: Sequence[Value]) -> Agreed:
+    version, columns, row, sent = values
     return Agreed(
         int(str(version)),
         tuple(str(columns or "").split("\n")),
         None if row is None else unpacked(row),
         None if sent is None else unpacked(sent),
     )
+
+
+def agreed_of(reader: Reader, record_type: str, keys: Collection[Row]) -> dict[Row, Agreed]:
+    """What was last agreed about these records, of those of which anything was."""
+    found: dict[Row, Agreed] = {}
+    wanted = [packed_key(key) for key in keys]
+    for start in range(0, len(wanted), _AT_ONCE):
+        some = wanted[start : start + _AT_ONCE]
+        for key, *values in reader.execute(
+            "SELECT key, version, columns, record, sent FROM msyncd_version"
+            f" WHERE type = ? AND key IN ({', '.join('?' * len(some))})",
+            (record_type, *some),
+        ):
+            found[unpacked(key)] = _agreed(values)
+    return found
 
 
 def versions_of(reader: Reader, record_type: str, keys: Collection[Row]) -> dict[Row, int]:
