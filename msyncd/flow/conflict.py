@@ -1,14 +1,16 @@
 """Conflicts (P19): a record that was written at both ends. Versions tell, never a clock."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from msyncd.databases.interface import Writer
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import versions
 from msyncd.flow.ledger.cleared import restored
+from msyncd.flow.ledger.versions import Agreed
 from msyncd.flow.outcome import Outcome, aside_of, take_out
 from msyncd.flow.receive import Batchwork, Work
-from msyncd.model import Changes, Conflict, Cursor, Row
+from msyncd.model import Changes, Conflict, Cursor, RecordType, Row
 
 
 def keep_unsent(writer: Writer, here: Here, work: Batchwork, pushed: Cursor, outcome: Outcome) -> None:
@@ -32,7 +34,7 @@ def _know_echoes(writer: Writer, one: Work, unsent: set[Row]) -> None:
         if key in unsent:
             known = versions.agreed(writer, one.record_type.name, key)
             if known is not None and known.sent == row and key in one.numbers:
-                versions.agree(writer, one.record_type.name, key, one.numbers[key], one.record_type.columns, row)
+                versions.agree(writer, one.record_type.name, key, _pulled(one, key, row))
 
 
 def agree_pulled(writer: Writer, work: Batchwork) -> None:
@@ -40,51 +42,79 @@ def agree_pulled(writer: Writer, work: Batchwork) -> None:
     for name, one in work.items():
         if one.record_type.edited_on == "any_site":
             for key, row in zip(one.writes.keys, one.writes.rows, strict=True):
-                versions.agree(writer, name, key, one.numbers.get(key, 0), one.record_type.columns, row)
+                versions.agree(writer, name, key, _pulled(one, key, row))
+
+
+def _pulled(one: Work, key: Row, row: Row | None) -> Agreed:
+    return Agreed(one.numbers.get(key, 0), one.record_type.columns, row)
+
+
+# --- on the primary ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Versions:
+    """What was last agreed about records, the rows that stand now, and the versions that these are."""
+
+    agreed: dict[Row, Agreed]
+    stand: dict[Row, Row]
+    current: dict[Row, Agreed] = field(default_factory=dict)
 
 
 def resolve(writer: Writer, here: Here, work: Batchwork, outcome: Outcome) -> None:
-    """On the primary: a push of an any_site record must name the version on which it is based, else it conflicts."""
-    for name, one in work.items():
-        if one.record_type.edited_on != "any_site" or not len(one.writes):
-            continue
-        conflicts = _conflicts(writer, one)
-        if conflicts:
-            _decide(here, one, conflicts, outcome)
+    """On the primary: a push of an any_site record must name the version on which it is based, else it conflicts.
+
+    If the site itself made the version that stands, it builds on it, though it may not have heard its number yet.
+    """
+    for one in work.values():
+        if one.record_type.edited_on == "any_site" and (len(one.writes) or len(one.deletes)):
+            known = _versions(writer, here, one.record_type, [*one.writes.keys, *one.deletes.keys])
+            _decide(here, one, _conflicts(one, known, outcome), outcome)
+            _keep_deletes(here, one, known, outcome)
             take_out(work, outcome.kept)
-        for key, row in zip(one.writes.keys, one.writes.rows, strict=True):
-            number = versions.versions_of(writer, name, [key]).get(key, 0)
-            versions.agree(writer, name, key, number + 1, one.record_type.columns, row)
+            _number(writer, one, known)
 
 
-def _conflicts(writer: Writer, one: Work) -> dict[int, Conflict]:
-    here_rows = restored(writer, one.record_type, writer.rows(one.record_type, one.writes.keys))
+def _versions(writer: Writer, here: Here, record_type: RecordType, keys: Sequence[Row]) -> _Versions:
+    """The versions of these records: each one more than was noted if the application here has written it since."""
+    name, columns = record_type.name, record_type.columns
+    known = _Versions(
+        versions.agreed_of(writer, name, keys), restored(writer, record_type, writer.rows(record_type, keys))
+    )
+    for key, row in known.stand.items():
+        agreed = known.agreed.get(key)
+        if agreed is not None and agreed.row == row and agreed.columns == columns:
+            known.current[key] = agreed
+        else:
+            number = (agreed.version if agreed is not None else 0) + 1
+            known.current[key] = Agreed(number, columns, row, site=here.site)
+            versions.agree(writer, name, key, known.current[key])
+    return known
+
+
+def _is_based(one: Work, key: Row, known: _Versions, origin: int) -> bool:
+    """Whether a change builds on what stands here now."""
+    current = known.current.get(key)
+    return current is None or one.numbers.get(key, 0) == current.version or current.site == origin
+
+
+def _conflicts(one: Work, known: _Versions, outcome: Outcome) -> dict[int, Conflict]:
     found: dict[int, Conflict] = {}
     for at, (key, row) in enumerate(zip(one.writes.keys, one.writes.rows, strict=True)):
-        stands = here_rows.get(key)
-        if stands is None or stands == row or row is None:
-            continue
-        version = current_version(writer, one, key, stands)
-        known = versions.agreed(writer, one.record_type.name, key)
-        if one.numbers.get(key, 0) != version:
-            found[at] = Conflict(key, known.row if known else None, stands, row)
+        stands = known.stand.get(key)
+        if row is not None and stands is not None and stands != row and not _is_based(one, key, known, outcome.origin):
+            agreed = known.agreed.get(key)
+            found[at] = Conflict(key, agreed.row if agreed else None, stands, row)
     return found
 
 
-def current_version(writer: Writer, one: Work, key: Row, stands: Row) -> int:
-    """The record's version: one more than was noted if the application here has written it since."""
-    known = versions.agreed(writer, one.record_type.name, key)
-    if known is not None and known.row == stands and known.columns == one.record_type.columns:
-        return known.version
-    number = (known.version if known else 0) + 1
-    versions.agree(writer, one.record_type.name, key, number, one.record_type.columns, stands)
-    return number
-
-
-def _decide(here: Here, one: Work, conflicts: dict[int, Conflict], outcome: Outcome) -> None:
+def _decide(here: Here, one: Work, conflicts: Mapping[int, Conflict], outcome: Outcome) -> None:
+    if not conflicts:
+        return
     places = list(conflicts)
     resolved = here.plugins.resolve(one.record_type, [conflicts[at] for at in places])
     rows: list[Row | None] = list(one.writes.rows)
+    origins = list(one.writes.origins)
     for at, answer, plugin in zip(places, resolved.answers, resolved.plugins, strict=True):
         if answer == "incoming":
             continue
@@ -93,14 +123,38 @@ def _decide(here: Here, one: Work, conflicts: dict[int, Conflict], outcome: Outc
             kept = aside_of(here, one, one.writes.keys[at], outcome.origin, reason, plugin or "conflict")
             outcome.keep("refused", kept, may_edit=False)
         else:
-            rows[at] = tuple(answer)  # a row made of both
-    one.writes = _with_rows(one.writes, rows)
+            rows[at], origins[at] = tuple(answer), here.site  # a row made of both is nobody's but this site's
+    again = one.writes.select(range(len(one.writes)))
+    one.writes = Changes(
+        again.record_type,
+        again.keys,
+        rows,
+        operations=again.operations,
+        stores=again.stores,
+        stores_before=again.stores_before,
+        origins=origins,
+        routes=again.routes,
+    )
 
 
-def _with_rows(changes: Changes, rows: Sequence[Row | None]) -> Changes:
-    again = changes.select(range(len(changes)))
-    again.rows = rows
-    return again
+def _keep_deletes(here: Here, one: Work, known: _Versions, outcome: Outcome) -> None:
+    """A record that was edited here since its delete was decided stays: nothing that was written is lost unseen."""
+    for key in one.deletes.keys:
+        if key in one.numbers and not _is_based(one, key, known, outcome.origin):
+            reason = (
+                f"deleted on site {outcome.origin} while it was edited elsewhere; the version on the primary stands"
+            )
+            kept = aside_of(here, one, key, outcome.origin, reason, "conflict")
+            outcome.keep("refused", kept, may_edit=False)
+
+
+def _number(writer: Writer, one: Work, known: _Versions) -> None:
+    """Each row that is applied is a new version, made by who sent it."""
+    name, columns = one.record_type.name, one.record_type.columns
+    for key, row, origin in zip(one.writes.keys, one.writes.rows, one.writes.origins, strict=True):
+        before = known.current.get(key) or known.agreed.get(key)
+        number = (before.version if before is not None else 0) + 1
+        versions.agree(writer, name, key, Agreed(number, columns, row, site=origin))
 
 
 def number_outgoing(writer: Writer, here: Here, name: str, keys: Sequence[Row], rows: Sequence[Row]) -> list[int]:
@@ -108,17 +162,8 @@ def number_outgoing(writer: Writer, here: Here, name: str, keys: Sequence[Row], 
 
     A row that was written again since it was read has the number 0: who edits it edits what is out of date.
     """
-    record_type = here.types.types[name]
-    known = versions.agreed_of(writer, name, keys)
-    stand = restored(writer, record_type, writer.rows(record_type, keys))
-    numbers = []
-    for key, row in zip(keys, rows, strict=True):
-        agreed = known.get(key)
-        if agreed is not None and agreed.row == row and agreed.columns == record_type.columns:
-            numbers.append(agreed.version)
-        elif stand.get(key) != row:
-            numbers.append(0)
-        else:
-            numbers.append((agreed.version if agreed is not None else 0) + 1)
-            versions.agree(writer, name, key, numbers[-1], record_type.columns, row)
-    return numbers
+    known = _versions(writer, here, here.types.types[name], keys)
+    return [
+        current.version if (current := known.current.get(key)) is not None and current.row == row else 0
+        for key, row in zip(keys, rows, strict=True)
+    ]

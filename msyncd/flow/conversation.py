@@ -98,7 +98,7 @@ class TypeChanges(msgspec.Struct, frozen=True):
     """The changes of one record type in a batch: rows in the order of `columns`, the key first.
 
     `bases` and `versions` go with `rows` of a type that any site may edit: the version that a push is based on, the
-    version that a pull brings.
+    version that a pull brings. `delete_bases` go with `deletes` of a push likewise.
     """
 
     type: str
@@ -109,6 +109,7 @@ class TypeChanges(msgspec.Struct, frozen=True):
     leaves: list[SpokenRow] = []
     bases: list[int] | None = None
     versions: list[int] | None = None
+    delete_bases: list[int] | None = None
 
     def __len__(self) -> int:
         return len(self.rows) + len(self.deletes) + len(self.leaves)

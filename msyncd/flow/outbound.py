@@ -200,11 +200,12 @@ def _fit(drafted: Draft) -> int:
 
 def _spoken(reader: Reader, here: Here, draft: Draft) -> TypeChanges:
     record_type = draft.record_type
-    bases = versions = None
+    bases = versions = delete_bases = None
     if record_type.edited_on == "any_site":
-        numbers = versions_of(reader, record_type.name, draft.writes.keys)
+        numbers = versions_of(reader, record_type.name, [*draft.writes.keys, *draft.deletes.keys])
         in_order = [numbers.get(key, 0) for key in draft.writes.keys]
         bases, versions = (None, in_order) if here.is_primary else (in_order, None)
+        delete_bases = None if here.is_primary else [numbers.get(key, 0) for key in draft.deletes.keys]
     return TypeChanges(
         record_type.name,
         record_type.columns,
@@ -214,4 +215,5 @@ def _spoken(reader: Reader, here: Here, draft: Draft) -> TypeChanges:
         leaves=draft.leaves,
         bases=bases,
         versions=versions,
+        delete_bases=delete_bases,
     )

@@ -98,9 +98,7 @@ def _one(record_type: RecordType, spoken: TypeChanges, origin: int) -> Work:
         raise MessageInvalid(f"{record_type.name}: a key holds something that is no value") from error
     if len(distinct) != len(keys) + len(spoken.deletes) + len(spoken.leaves):
         raise MessageInvalid(f"{record_type.name}: a record stands twice in one batch")
-    numbers = spoken.bases if spoken.bases is not None else spoken.versions
-    if numbers is not None and len(numbers) != len(keys):
-        raise MessageInvalid(f"{record_type.name}: rows and their versions do not match")
+    numbers = _numbers(spoken, keys)
     return Work(
         record_type,
         Changes(record_type, keys, list(spoken.rows), origins=[origin] * len(keys)),
@@ -112,5 +110,16 @@ def _one(record_type: RecordType, spoken: TypeChanges, origin: int) -> Work:
             origins=[origin] * len(spoken.deletes),
         ),
         list(spoken.leaves),
-        dict(zip(keys, numbers, strict=True)) if numbers is not None else {},
+        numbers,
     )
+
+
+def _numbers(spoken: TypeChanges, keys: Sequence[Row]) -> dict[Row, int]:
+    """The version that each change brings, or on which it is based."""
+    numbers: dict[Row, int] = {}
+    of_rows = spoken.bases if spoken.bases is not None else spoken.versions
+    for some, given in ((keys, of_rows), (spoken.deletes, spoken.delete_bases)):
+        if given is not None and len(given) != len(some):
+            raise MessageInvalid(f"{spoken.type}: changes and their versions do not match")
+        numbers |= dict(zip(some, given or (), strict=given is not None))
+    return numbers

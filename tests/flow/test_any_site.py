@@ -37,6 +37,69 @@ def test_p19_one_after_the_other_is_no_conflict(tmp_path: Path) -> None:
         assert all(site.quarantine == [] for site in sites)
 
 
+def test_p19_an_edit_on_top_of_one_whose_echo_was_lost_is_no_conflict(tmp_path: Path) -> None:
+    """The site does not know the number of its own version yet; it is its own all the same."""
+    with stock_sites(tmp_path) as sites:
+        sites[2].write("INSERT INTO patient VALUES ('p', 'Ama'), ('q', 'Kofi')")
+        sites[2].line.fail("pull", "lost request")
+        with pytest.raises(PeerUnreachable):
+            sites[2].cycle()
+        sites[2].write("UPDATE patient SET name = 'Abena' WHERE id = 'p'")
+        sites[2].write("DELETE FROM patient WHERE id = 'q'")
+        sites.sync()
+        assert all(site.rows("patient") == [("p", "Abena")] for site in sites)
+        assert all(site.quarantine == [] for site in sites)
+
+
+@pytest.mark.parametrize("elsewhere", [1, 3])
+def test_p19_an_edit_on_top_of_one_that_another_site_has_overwritten_is_a_conflict(
+    tmp_path: Path, elsewhere: int
+) -> None:
+    with stock_sites(tmp_path) as sites:
+        sites[2].write("INSERT INTO patient VALUES ('p', 'Ama')")
+        sites[2].line.fail("pull", "lost request")
+        with pytest.raises(PeerUnreachable):
+            sites[2].cycle()
+        sites.sync(3)
+        sites[elsewhere].write("UPDATE patient SET name = 'Afia'")
+        sites.sync(3)
+        sites[2].write("UPDATE patient SET name = 'Abena'")
+        sites.sync()
+        assert all(site.rows("patient") == [("p", "Afia")] for site in sites)
+        assert [one.row for one in sites[2].quarantine] == [("p", "Abena")]
+
+
+@pytest.mark.parametrize("elsewhere", [1, 3])
+def test_p19_a_delete_does_not_take_away_what_was_edited_elsewhere_since(tmp_path: Path, elsewhere: int) -> None:
+    with stock_sites(tmp_path) as sites:
+        sites.primary.write("INSERT INTO patient VALUES ('p', 'Ama'), ('q', 'Kofi')")
+        sites.sync()
+        sites[2].write("DELETE FROM patient")
+        sites[elsewhere].write("UPDATE patient SET name = 'Abena' WHERE id = 'p'")
+        sites.sync(3)
+        sites.sync()
+        assert all(site.rows("patient") == [("p", "Abena")] for site in sites)
+        (kept,) = sites.primary.quarantine
+        assert (kept.key, kept.operation) == (("p",), "delete")
+        assert kept.reason == "deleted on site 2 while it was edited elsewhere; the version on the primary stands"
+        sites[2].write("DELETE FROM patient")
+        sites.sync()
+        assert all(site.rows("patient") == [] and site.quarantine == [] for site in sites)
+
+
+def test_p19_a_record_that_is_deleted_and_made_anew_is_no_conflict(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        for name, writes, deletes in (("Ama", 2, 3), ("Afia", 3, 1), ("Abena", 1, 2), ("Esi", 2, 2)):
+            sites[writes].write("INSERT INTO patient VALUES ('p', ?)", name)
+            sites.sync()
+            assert all(site.rows("patient") == [("p", name)] for site in sites)
+            sites[writes].write("UPDATE patient SET name = name || '.'")
+            sites.sync()
+            sites[deletes].write("DELETE FROM patient")
+            sites.sync()
+            assert all(site.rows("patient") == [] and site.quarantine == [] for site in sites)
+
+
 def test_p19_an_unsent_change_is_not_overwritten_by_a_pull(tmp_path: Path) -> None:
     """The push fails, so the pull never runs; and a pull alone leaves the own unsent change where it is."""
     with stock_sites(tmp_path) as sites:

@@ -9,8 +9,10 @@ import pytest
 from msyncd.databases.sqlite.reader import SQLiteReader
 from msyncd.flow import ahead
 from msyncd.flow.ahead import Ahead
+from msyncd.flow.conversation import Batch, TypeChanges
+from msyncd.flow.ledger.staged import joined, parted
 from msyncd.flow.outbound import read_outgoing
-from msyncd.model import START, Row
+from msyncd.model import START, Cursor, Row
 from msyncd.testing import OneSite, Sites
 from tests.flow.support import invoice, keys, stock, stock_sites
 
@@ -80,6 +82,27 @@ def test_p09_no_reader_ever_sees_a_part_of_a_family(tmp_path: Path, direction: s
         assert set(seen) <= {(0, 0), (1, 13)}
         assert (len(keys(receiver, "invoice")), len(keys(receiver, "line"))) == (1, 13)
         assert len(seen) > 1
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_p09_parts_together_are_the_batch(size: int) -> None:
+    """Whatever goes with rows or deletes stays beside them."""
+    one = TypeChanges(
+        "patient",
+        ("id", "name"),
+        rows=[("a", "A"), ("b", "B"), ("c", "C")],
+        deletes=[("d",), ("e",)],
+        delete_stores=["s", None],
+        leaves=[("f",)],
+        bases=[1, 2, 3],
+        delete_bases=[4, 5],
+    )
+    other = TypeChanges("item", ("id",), rows=[("i",), ("j",)], versions=[6, 7])
+    whole = Batch(START, Cursor(0, 9), "mark", (one, other), more=True)
+    parts = parted(whole, size)
+    assert max(map(len, parts)) <= size
+    assert [(part.part, part.parts) for part in parts] == [(number, len(parts)) for number in range(1, len(parts) + 1)]
+    assert joined(parts[-1], parts) == whole
 
 
 def test_p09_a_header_that_comes_after_its_lines_takes_them_along(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ TABLES: dict[str, str] = {
     "msyncd_held": "site {int} NOT NULL, type {text} NOT NULL, key {blob} NOT NULL, PRIMARY KEY (site, type, key)",
     # P19: versions of records that any site may edit; on a satellite what was last agreed
     "msyncd_version": """type {text} NOT NULL, key {blob} NOT NULL, version {int} NOT NULL, columns {text},
-        record {blob}, sent {blob}, PRIMARY KEY (type, key)""",
+        record {blob}, sent {blob}, site {int}, PRIMARY KEY (type, key)""",
     # P27: fills that the primary owes its satellites
     "msyncd_fill": """id {int} NOT NULL PRIMARY KEY, site {int} NOT NULL, type {text}, stores {text},
         boundary_major {int} NOT NULL, boundary_seq {int} NOT NULL, initial {int} NOT NULL, because {text} NOT NULL,

@@ -10,6 +10,9 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Batch).decode
 
 
+_GOES_WITH = {"bases": "rows", "versions": "rows", "delete_bases": "deletes"}
+
+
 def collect(writer: Writer, site: int, batch: Batch) -> Batch | None:
     """The whole batch if this part completes it, else None: the part is kept."""
     if batch.parts <= 1:
@@ -39,7 +42,7 @@ def joined(batch: Batch, parts: list[Batch]) -> Batch:
             name: [value for one in several for value in getattr(one, name)]
             for name in ("rows", "deletes", "delete_stores", "leaves")
         }
-        for name in ("bases", "versions"):
+        for name in _GOES_WITH:
             if getattr(first, name) is not None:
                 merged[name] = [value for one in several for value in getattr(one, name) or ()]
         whole.append(msgspec.structs.replace(first, **merged))  # type: ignore[type-var]  # a TypeChanges
@@ -52,14 +55,14 @@ def parted(batch: Batch, records: int) -> list[Batch]:
     room = records
     for one in batch.types:
         for name in ("rows", "deletes", "leaves"):
-            values = getattr(one, name)
-            for start in range(0, len(values), records):
-                if room <= 0:
+            start, end = 0, len(getattr(one, name))
+            while start < end:
+                if room == 0:
                     parts.append([])
                     room = records
-                some = values[start : start + records]
-                room -= len(some)
-                parts[-1].append(_only(one, name, start, len(some)))
+                count = min(room, end - start)
+                parts[-1].append(_only(one, name, start, count))
+                start, room = start + count, room - count
     return [
         msgspec.structs.replace(batch, types=tuple(types), part=number, parts=len(parts))
         for number, types in enumerate(parts, 1)
@@ -72,8 +75,8 @@ def _only(one: object, name: str, start: int, count: int) -> object:
     chosen[name] = getattr(one, name)[start:end]
     if name == "deletes":
         chosen["delete_stores"] = one.delete_stores[start:end]  # type: ignore[attr-defined]  # a TypeChanges
-    for numbers in ("bases", "versions"):
+    for numbers, goes_with in _GOES_WITH.items():
         values = getattr(one, numbers)
         if values is not None:
-            chosen[numbers] = values[start:end] if name == "rows" else []
+            chosen[numbers] = values[start:end] if name == goes_with else []
     return msgspec.structs.replace(one, **chosen)  # type: ignore[type-var]  # a TypeChanges
