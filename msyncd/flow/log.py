@@ -121,7 +121,7 @@ def _parents(changes: Changes) -> Sequence[Value]:
 
 
 def _routes_before(changes: Changes, one: Work) -> Sequence[Value]:
-    if not one.stands or one.record_type.also_sent_to is None:
+    if not one.stands or (one.record_type.also_sent_to is None and one.record_type.through is None):
         return [None] * len(changes)
     return [
         one.stands[key][1] if key in one.stands and one.stands[key][1] != route else None  # type: ignore[misc]  # values

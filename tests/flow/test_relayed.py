@@ -13,7 +13,7 @@ from msyncd.errors import PeerUnreachable
 from msyncd.flow.ledger import fills, meta, spool
 from msyncd.flow.trimming import trim
 from msyncd.testing import OneSite, Sites
-from tests.flow.support import invoice, keys, stock, stock_sites
+from tests.flow.support import invoice, keys, logged, stock, stock_sites
 
 Copies = dict[int, Sequence[str] | Literal["all"]]
 
@@ -98,3 +98,29 @@ def test_p27_a_widened_copy_keeps_what_the_log_brought_before_its_piece(tmp_path
         sites.reload(copies_of={1: (), 2: []})
         sites.sync()
         assert keys(sites[2], "stock") == keys(sites[2], "line") == []
+
+
+def test_p10_lines_of_a_relayed_header_leave_with_it(tmp_path: Path) -> None:
+    """The header goes to another store: its lines leave by name, not by a cascade that looks like the site's own."""
+    with stock_sites(tmp_path, active_stores=RELAYED, copies_of={1: ()}) as sites:
+        invoice(sites[4], "v", "LAB", name="n-KAL")
+        sites.sync()
+        assert keys(sites[3], "line") == ["v-0", "v-1"]
+        sites[4].write("UPDATE invoice SET name_id = 'n-BUM'")
+        sites.sync()
+        assert (keys(sites[3], "invoice"), keys(sites[3], "line")) == ([], [])
+        assert (keys(sites[2], "invoice"), keys(sites[2], "line")) == (["v"], ["v-0", "v-1"])
+        assert all(site.quarantine == [] for site in sites)
+        assert logged(sites[3]) == []
+
+
+def test_p10_lines_of_a_relayed_header_that_is_made_anew_for_another_store_leave_too(tmp_path: Path) -> None:
+    with stock_sites(tmp_path, active_stores=RELAYED, copies_of={1: ()}) as sites:
+        invoice(sites[4], "v", "LAB", name="n-KAL")
+        sites.sync()
+        sites[4].write("DELETE FROM invoice")
+        invoice(sites[4], "v", "LAB", lines=1, name="n-x")
+        sites.sync()
+        assert (keys(sites[3], "invoice"), keys(sites[3], "line")) == ([], [])
+        assert all(site.quarantine == [] for site in sites)
+        assert logged(sites[3]) == []
