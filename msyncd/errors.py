@@ -74,7 +74,7 @@ class HelloAgain(TryLater):
 
 
 class FactsChanged(HelloAgain):
-    """The caller acts on an older number of the store facts: say hello again, then repeat."""
+    """The caller acts on older store facts, or on record types as they were before: say hello again, then repeat."""
 
 
 class PeerRefused(MsyncdError):

@@ -150,6 +150,8 @@ class Piece(msgspec.Struct, frozen=True):
     stores: tuple[str, ...] | None = None
     family: str | None = None
     """The one root type of a fill that is of one family of types only; None: all of them, one after the other."""
+    following: str = ""
+    """The root type that comes next, where this piece goes to the end of its own; empty if there is none."""
     last: bool = False
     """Whether the fill ends with this piece; the reply's cursor is then where the change log goes on."""
     digests: bool = False

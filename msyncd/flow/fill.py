@@ -77,6 +77,7 @@ def read_piece(
             types=tuple(one for one in spoken if len(one)),
             stores=None if fill.stores is None else tuple(sorted(fill.stores)),
             family=fill.record_type,
+            following="" if upto is not None else next(iter(roots[position + 1 :]), ""),
             last=upto is None and position == len(roots) - 1,
             digests=digests,
             done=position,
@@ -84,6 +85,15 @@ def read_piece(
         ),
         tuple(left_out),
         tuple(failed),
+    )
+
+
+def stopped_of(here: Here, fill: Fill, stopped: Mapping[str, str]) -> tuple[LeftOut, ...]:
+    """What a fill does not bring since the types are stopped between the two: it is owed when the fill ends (P7)."""
+    return tuple(
+        LeftOut(name, 0, "schema")
+        for name in here.types.order
+        if name in stopped and fill.record_type in (None, here.types.root(name))
     )
 
 
@@ -98,13 +108,9 @@ def begin_anew(writer: Writer, here: Here, site: Site, because: str) -> None:
             fills.want(writer, store)
 
 
-def next_place(here: Here, fill: Fill, piece: Piece, stopped: Mapping[str, str]) -> tuple[str, Row | None]:
-    """Where the fill goes on behind a piece."""
-    if piece.upto is not None:
-        return piece.type, tuple(piece.upto)
-    roots = [name for name in here.types.roots() if name not in stopped and fill.record_type in (None, name)]
-    following = roots.index(piece.type) + 1
-    return (roots[following], None) if following < len(roots) else ("", None)
+def next_place(piece: Piece) -> tuple[str, Row | None]:
+    """Where the fill goes on behind a piece: as the primary has it, whose types may stand in another order."""
+    return (piece.type, tuple(piece.upto)) if piece.upto is not None else (piece.following, None)
 
 
 def scope_of(here: Here, site: Site, stores: frozenset[str] | None) -> Scope:

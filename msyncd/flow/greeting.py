@@ -82,20 +82,27 @@ def _register(writer: Writer, here: Here, hello: Hello, stopped: Mapping[str, st
     if before.database_id is None:
         sites.note_confirmed(writer, hello.sync_id, writer.log_end())
         begin_anew(writer, here, here.peer(hello.sync_id), "joined")
-    for name in set(before.stopped or {}) - set(stopped):
+    filling = bool(fills.fills(writer, hello.sync_id))
+    for name in sorted(set(before.stopped or {}) - set(stopped)):
         # what did not travel while the type was stopped is filled in now (P7)
         _pay(writer, here, hello.sync_id, name)
+        if filling and name in here.types.types:  # a fill may have passed it over
+            _fill(writer, here, hello.sync_id, name)
 
 
 def _pay(writer: Writer, here: Here, site: int, name: str) -> None:
     debts = [one for one in owed.owed(writer) if (one.site, one.record_type, one.because) == (site, name, "schema")]
     for one in debts:
         owed.settled(writer, site, name, one.because)
-        if name in here.types.ids and one.since >= writer.log_start():
+        if name in here.types.ids and one.is_in_log(writer.log_start()):
             writer.log_again(here.types.ids[name], one.since, here.site, site)
         elif name in here.types.types:
-            root = here.types.root(name)
-            fills.begin(writer, site, because=f"{name} syncs again", now=here.now(), record_type=root)
+            _fill(writer, here, site, name)
+
+
+def _fill(writer: Writer, here: Here, site: int, name: str) -> None:
+    root = here.types.root(name)
+    fills.begin(writer, site, because=f"{name} syncs again", now=here.now(), record_type=root)
 
 
 def _welcome(reader: Reader, here: Here, hello: Hello, site: Site, known: Known, stopped: Mapping[str, str]) -> Welcome:

@@ -15,7 +15,6 @@ from msyncd.flow.fill import digest, next_place
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import meta
 from msyncd.flow.ledger.cleared import restored
-from msyncd.flow.ledger.fills import Fill
 from msyncd.flow.log import log_rows
 from msyncd.model import START, RecordType, Row
 
@@ -130,8 +129,6 @@ def _compare(satellite: "Satellite", roots: set[str]) -> dict[str, Difference]:
     """Compare with the primary by digests, piece by piece, both ends in key order."""
     here = satellite.here
     assert satellite.link is not None
-    stopped = satellite.link.stopped
-    fill = Fill(0, here.site, None, None, START, False, "joining")
     found: dict[str, Difference] = {}
     place: tuple[str, Row | None] = ("", None)
     while True:
@@ -154,7 +151,7 @@ def _compare(satellite: "Satellite", roots: set[str]) -> dict[str, Difference]:
                 _compare_piece(reader, here, piece, found)
         if piece.last:
             return found
-        place = next_place(here, fill, piece, stopped)
+        place = next_place(piece)
 
 
 def _compare_piece(reader: Reader, here: Here, piece: Piece, found: dict[str, Difference]) -> None:

@@ -179,7 +179,7 @@ def _pay(writer: Writer, here: Here) -> None:
             continue
         if not here.is_primary:
             writer.log_again(type_id, one.since, here.site, None)
-        elif one.since < writer.log_start():
+        elif not one.is_in_log(writer.log_start()):
             root = here.types.root(one.record_type)
             fills.begin(writer, one.site, because=f"{one.because} changed", now=here.now(), record_type=root)
         else:

@@ -7,7 +7,7 @@ from msyncd.flow.conversation import Piece
 from msyncd.flow.here import Here
 from msyncd.flow.joining import TRUSTED
 from msyncd.flow.ledger import aside, meta
-from msyncd.flow.receive import Batchwork, Work, received
+from msyncd.flow.receive import Batchwork, Work, not_agreed, received
 from msyncd.flow.route import routing_values
 from msyncd.model import PRIMARY, Changes, Cursor, RecordType, Row
 
@@ -16,7 +16,12 @@ PAGE = 2000
 
 
 def work_of_piece(reader: Reader, here: Here, piece: Piece, pushed: Cursor, stopped: Mapping[str, str]) -> Batchwork:
-    """The work that a piece makes here. What this site itself may edit is only added to, never replaced or removed."""
+    """The work that a piece makes here. What this site itself may edit is only added to, never replaced or removed.
+
+    Raises FactsChanged for a record type that was not agreed at hello.
+    """
+    if piece.type and (piece.type not in here.types.types or piece.type in stopped):
+        raise not_agreed(piece.type)
     work = received(here.types, piece.types, PRIMARY, stopped)
     for name in (piece.type, *here.types.descendants(piece.type)) if piece.type else ():
         if name in stopped or name not in here.types.types:

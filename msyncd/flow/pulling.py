@@ -15,7 +15,6 @@ from msyncd.flow.inbound import take_in
 from msyncd.flow.joining import TRUSTED
 from msyncd.flow.ledger import aside, meta, receipts, sites
 from msyncd.flow.ledger.aside import Record
-from msyncd.flow.ledger.fills import Fill
 from msyncd.flow.ledger.receipts import Pulled
 from msyncd.flow.outcome import Outcome, take_out
 from msyncd.flow.pace import Pace
@@ -23,7 +22,7 @@ from msyncd.flow.pour import work_of_piece
 from msyncd.flow.receive import Batchwork, received
 from msyncd.flow.settle import quarantine_waiting
 from msyncd.flow.values import packed_key
-from msyncd.model import PRIMARY, START, AppliedBatch
+from msyncd.model import PRIMARY, AppliedBatch
 
 if TYPE_CHECKING:
     from msyncd.flow.satellite import Progress, Satellite
@@ -146,7 +145,7 @@ def _receive(
         outcome, told = take_in(writer, here, work, PRIMARY, mark, pushed, request.include)
     if reply.level:
         quarantine_waiting(writer, PRIMARY, outcome)
-    receipts.put_pulled(writer, PRIMARY, _moved(satellite, pulled, reply, mark))
+    receipts.put_pulled(writer, PRIMARY, _moved(pulled, reply, mark))
     _mark_told(writer, request.standing)
     if piece is not None and piece.last and meta.get(writer, TRUSTED):
         meta.put(writer, TRUSTED, "")  # joined: from now on each site's own records are its own
@@ -160,7 +159,7 @@ def _receive(
     return outcome, told
 
 
-def _moved(satellite: "Satellite", pulled: Pulled, reply: PullReply, mark: str) -> Pulled:
+def _moved(pulled: Pulled, reply: PullReply, mark: str) -> Pulled:
     """Where this site stands behind a reply."""
     piece = reply.piece
     if piece is None:
@@ -174,10 +173,7 @@ def _moved(satellite: "Satellite", pulled: Pulled, reply: PullReply, mark: str) 
         )
     if piece.last:
         return Pulled(reply.cursor, mark, piece.fill, "", None)
-    fill = Fill(piece.fill, satellite.here.site, piece.family, None, START, False, "")
-    assert satellite.link is not None
-    name, after = next_place(satellite.here, fill, piece, satellite.link.stopped)
-    return Pulled(reply.cursor, mark, piece.fill, name, after)
+    return Pulled(reply.cursor, mark, piece.fill, *next_place(piece))
 
 
 def _give(writer: Writer, satellite: "Satellite", reply: PullReply) -> None:

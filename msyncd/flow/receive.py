@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from msyncd.errors import MessageInvalid
+from msyncd.errors import FactsChanged, MessageInvalid
 from msyncd.flow.conversation import SpokenRow, TypeChanges
 from msyncd.flow.types import TypeSet
 from msyncd.model import Changes, RecordType, Row, Value
@@ -41,20 +41,23 @@ Batchwork = dict[str, Work]
 
 
 def received(types: TypeSet, spoken: Sequence[TypeChanges], origin: int, stopped: Mapping[str, str]) -> Batchwork:
-    """The work that a message brings. Raises MessageInvalid for a type or column that was not agreed at hello."""
+    """The work that a message brings. Raises FactsChanged for a type or column that was not agreed at hello."""
     work: Batchwork = {}
     by_name = {one.type: one for one in spoken}
     if len(by_name) != len(spoken):
         raise MessageInvalid("a record type stands twice in one batch")
     for name in by_name:
         if name not in types.types or name in stopped:
-            raise MessageInvalid(
-                f"record type {name} is not synced here", hint="say hello again: the record types were changed"
-            )
+            raise not_agreed(name)
     for name in types.order:
         if name in by_name:
             work[name] = _one(types.types[name], by_name[name], origin)
     return work
+
+
+def not_agreed(name: str) -> FactsChanged:
+    """A record type was stopped or taken out at one end since the last hello: the next says so at both."""
+    return FactsChanged(f"record type {name} is not synced here", hint="say hello again: the record types were changed")
 
 
 def records_of(types: TypeSet, spoken: Iterable[tuple[str, SpokenRow]]) -> list[tuple[str, Row]]:
@@ -67,13 +70,16 @@ def records_of(types: TypeSet, spoken: Iterable[tuple[str, SpokenRow]]) -> list[
 
 
 def link_type(record_type: RecordType, columns: Sequence[str]) -> RecordType:
-    """The record type with the columns that travel on a link, spelled as here. Raises MessageInvalid for a stranger."""
+    """The record type with the columns that travel on a link, spelled as here.
+
+    Raises FactsChanged for a column that is not here, MessageInvalid where the key does not come first.
+    """
     if tuple(columns) == record_type.columns:
         return record_type
     spelled = {column.casefold(): column for column in record_type.columns}
     unknown = [column for column in columns if column.casefold() not in spelled]
     if unknown:
-        raise MessageInvalid(
+        raise FactsChanged(
             f"{record_type.name} has no column {', '.join(unknown)} here", hint="say hello again: the columns changed"
         )
     here = tuple(spelled[column.casefold()] for column in columns)

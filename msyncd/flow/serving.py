@@ -12,7 +12,7 @@ from msyncd.flow.accepting import speaker
 from msyncd.flow.ahead import Ahead
 from msyncd.flow.conflict import number_outgoing
 from msyncd.flow.conversation import Batch, Pull, PullReply, Standing, TypeChanges
-from msyncd.flow.fill import begin_anew, read_piece
+from msyncd.flow.fill import begin_anew, read_piece, stopped_of
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import aside, fills, held, marks, meta, owed, refusals, sites
 from msyncd.flow.ledger.aside import Aside, Record
@@ -109,11 +109,13 @@ class Serving:
             mark, reaches = marks.newest(reader, marks.SHARED)
             end = reader.log_end()
         piece = poured.piece
-        if reaches < end or poured.left_out or poured.failed or _has_versions(here, piece.types):
+        left_out = (*poured.left_out, *(stopped_of(here, fill, known.stopped or {}) if piece.last else ()))
+        if reaches < end or left_out or poured.failed or _has_versions(here, piece.types):
             with here.database.write() as writer:
                 if reaches < end:
                     mark = marks.note(writer, marks.SHARED, pull.cursor, end, here.now())
-                note_left_out(writer, here, peer.sync_id, fill.boundary, poured.left_out)
+                # from the tables, not from the log: what stood before the boundary has no entry there
+                note_left_out(writer, here, peer.sync_id, START, left_out)
                 quarantine_failed(writer, here, poured.failed)
                 types = tuple(_numbered(writer, here, one) for one in piece.types)
             piece = msgspec.structs.replace(piece, types=types)

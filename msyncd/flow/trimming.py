@@ -49,7 +49,8 @@ def needed_from(reader: Reader, here: Here, end: Cursor) -> Cursor:
         expected += [one.boundary for one in fills.fills(reader) if one.site in here.facts.sites]
     else:
         expected = [known[PRIMARY].confirmed] if PRIMARY in known else [START]
-    stopped = [one.since for one in owed.owed(reader) if one.because == "schema"]
+    start = reader.log_start()
+    stopped = [one.since for one in owed.owed(reader) if one.because == "schema" and one.is_in_log(start)]
     return min([end, *expected, *stopped])
 
 

@@ -10,7 +10,7 @@ from msyncd.flow.conversation import Batch, Push, Waiting
 from msyncd.flow.ledger import fills
 from msyncd.model import Cursor
 from msyncd.testing import Crashed, Kind, Sites
-from tests.flow.support import ACTIVE, SCHEMA, invoice, keys, stock, stock_sites
+from tests.flow.support import ACTIVE, SCHEMA, TYPES, invoice, keys, stock, stock_sites
 
 # --- P7 -------------------------------------------------------------------------------------------------------------
 
@@ -36,6 +36,59 @@ def test_p07_what_a_stopped_record_type_kept_back_is_filled_in_when_it_syncs_aga
         sites.sync()
         for site in sites:
             assert site.rows("patient") == [("p", "Ama", "1990"), ("q", "Kofi", None)]
+
+
+PATIENT = "  patient: {table: patient, edited_on: any_site, sent_to: every_site}\n"
+
+
+def test_p07_a_record_type_that_the_primary_drops_while_all_run_stops_by_itself(tmp_path: Path) -> None:
+    """The satellite goes on from its last hello; it says another by itself, and everything else goes on."""
+    with stock_sites(tmp_path) as sites:
+        sites.primary.write("INSERT INTO patient VALUES ('p', 'Ama')")
+        sites.sync()
+        sites.primary.reload(record_types=TYPES.replace(PATIENT, ""))
+        sites[2].write("UPDATE patient SET name = 'Abena'")
+        stock(sites[2], "a", "BUM")
+        sites[2].cycle()
+        assert keys(sites.primary, "stock") == ["a"]
+        assert sites[2].satellite is not None
+        assert sites[2].satellite.link is not None
+        assert sites[2].satellite.link.stopped == {"patient": "site 1 has no record type patient"}
+        sites.primary.reload(record_types=TYPES)
+        sites[2].satellite.forget_hello()
+        sites.sync()
+        assert all(site.rows("patient") == [("p", "Abena")] for site in sites)
+
+
+@pytest.mark.parametrize("filled", [True, False])
+def test_p07_a_record_type_that_is_new_at_the_primary_stops_until_the_site_has_it(tmp_path: Path, filled: bool) -> None:
+    """Whether it comes by the log or by a piece: what the site cannot take makes it say hello, not fail."""
+    with stock_sites(tmp_path, record_types=TYPES.replace(PATIENT, "")) as sites:
+        sites.primary.reload(record_types=TYPES)
+        sites.primary.write("INSERT INTO patient VALUES ('p', 'Ama')")
+        if filled:
+            with sites.primary.here.database.write() as writer:
+                fills.begin(writer, 2, because="all anew", now="", initial=True)
+        sites.primary.write("UPDATE item SET name = 'x'")
+        sites[2].cycle()
+        assert sites[2].rows("item", "name") == [("x",), ("x",)]
+        sites[2].reload(record_types=TYPES)
+        sites.sync()
+        assert sites[2].rows("patient") == [("p", "Ama")]
+
+
+def test_p07_a_record_type_that_syncs_again_in_the_middle_of_a_fill_is_filled_too(tmp_path: Path) -> None:
+    """The fill had passed it over when the site got it; nothing but another fill would bring it."""
+    with stock_sites(tmp_path, joined=False) as sites:
+        sites.primary.write("INSERT INTO patient VALUES ('p', 'Ama')")
+        sites[2].reload(record_types=TYPES.replace(PATIENT, ""))
+        sites[2].line.fail("pull", "lost request", after=4)
+        with pytest.raises(PeerUnreachable):
+            sites[2].cycle()
+        assert sites[2].rows("msyncd_pulled", "fill_type") == [("invoice",)]
+        sites[2].reload(record_types=TYPES)
+        sites.sync(2)
+        assert sites[2].rows("patient") == [("p", "Ama")]
 
 
 # --- P25, P26 -------------------------------------------------------------------------------------------------------
@@ -100,6 +153,16 @@ def test_p26_a_fill_is_news_though_the_log_has_no_entry_of_it(tmp_path: Path) ->
         assert not primary.news(3, satellite.waiting(1.0))
         sites.sync(2)
         assert not primary.news(2, satellite.waiting(1.0))
+
+
+def test_p27_the_primary_says_what_comes_next_whatever_the_order_of_types_is_here(tmp_path: Path) -> None:
+    """The satellite declares first what the primary declares later: nothing is passed over."""
+    with stock_sites(tmp_path, joined=False) as sites:
+        sites.primary.write("INSERT INTO patient VALUES ('p', 'Ama')")
+        sites[2].reload(record_types=TYPES.replace(PATIENT, "").replace("record_types:\n", f"record_types:\n{PATIENT}"))
+        sites.sync(2)
+        assert sites[2].rows("patient") == [("p", "Ama")]
+        assert keys(sites[2], "item") == ["i-1", "i-2"]
 
 
 def test_p27_a_piece_never_overwrites_what_the_log_brought_later(tmp_path: Path) -> None:

@@ -166,6 +166,22 @@ def test_p07_what_a_filter_left_out_is_owed_and_filled_in_when_it_changes(tmp_pa
         assert all(site.rows("msyncd_owed") == [] for site in sites)
 
 
+def test_p07_what_a_filter_left_out_of_a_fill_is_filled_in_when_it_changes(tmp_path: Path) -> None:
+    """It stood before the fill's boundary, so that no entry of the log beyond that names it."""
+    source = """def msyncd_filter(record_type, changes, peer, direction):
+    return changes.select(at for at, key in enumerate(changes.keys) if "secret" not in key[0])
+"""
+    with with_plugin(tmp_path, source, joined=False) as sites:
+        sites.primary.write("INSERT INTO item VALUES ('secret', 'S', 'x')")
+        sites.sync()
+        assert keys(sites[2], "item") == ["i-1", "i-2"]
+        plugin(tmp_path, source.replace('"secret"', '"nothing"'))
+        sites.reload()
+        sites.sync()
+        assert keys(sites[2], "item") == keys(sites[3], "item") == ["i-1", "i-2", "secret"]
+        assert all(site.rows("msyncd_owed") == [] for site in sites)
+
+
 def test_p11_a_route_that_a_plugin_adds_and_takes_away(tmp_path: Path) -> None:
     """Stock that is worth it goes to site 3 too; when it is not any more, it leaves there and nowhere else."""
     source = """def msyncd_route(record_type, changes):

@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 
 from msyncd.databases.interface import Reader, Writer
-from msyncd.model import Cursor, Value
+from msyncd.model import START, Cursor, Value
 
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """Changes of a type that were kept from a site since a cursor, and by what."""
+    """Changes of a type that were kept from a site since a cursor, and by what.
+
+    `since` START: they were left out of a fill, so that the log alone does not name them.
+    """
 
     site: int
     record_type: str
@@ -16,6 +19,10 @@ class Owed:
     because: str
     left_out: int
     fingerprint: str
+
+    def is_in_log(self, start: Cursor) -> bool:
+        """Whether the log, which now begins at `start`, names all of it; else the tables must be gone through."""
+        return self.since != START and self.since >= start
 
 
 def owed(reader: Reader) -> list[Owed]:
