@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from msyncd.databases.interface import ONLY_SITE, ORIGIN, PARENT, ROUTE, STORE, Reader, RowRejected
+from msyncd.databases.interface import DELETE, ONLY_SITE, OPERATION, ORIGIN, PARENT, ROUTE, STORE, Reader, RowRejected
 from msyncd.flow.fold import Audiences, Folded, Known
 from msyncd.flow.here import Here
 from msyncd.flow.ledger.cleared import restored
 from msyncd.flow.ledger.held import held_keys
-from msyncd.flow.ledger.spool import spooled
+from msyncd.flow.ledger.spool import relayed, spooled
 from msyncd.flow.route import audiences
 from msyncd.model import Changes, RecordType, Row, Site, Value
 from msyncd.plugins import Failed
@@ -105,10 +105,15 @@ def _places(
         at = record_type.index(record_type.also_sent_to.column)
         routes |= {key: row[at] for key, row in rows.items()}
     if record_type.through is not None:
-        lacking = [key for key, store in stores.items() if store is None]
+        # a line that was deleted and stands again may have another header's place now
+        lacking = [key for key, known in records.items() if stores[key] is None or _made_anew(known, key, rows)]
         if lacking:
             _by_parent(reader, here, record_type, lacking, records, stores, routes)
     return stores, routes
+
+
+def _made_anew(known: Known, key: Row, rows: Mapping[Row, Row]) -> bool:
+    return bool(known[OPERATION] == DELETE and key in rows)
 
 
 def _by_parent(
@@ -121,8 +126,12 @@ def _by_parent(
     routes: dict[Row, Value],
 ) -> None:
     assert record_type.through is not None
-    for key, (store, route) in reader.stores_of(record_type, lacking).items():
+    found = reader.stores_of(record_type, lacking)
+    for key, (store, route) in found.items():
         stores[key], routes[key] = store, route
+    if here.is_primary and len(found) < len(lacking):
+        for key, one in relayed(reader, record_type.name, [key for key in lacking if key not in found]).items():
+            stores[key], routes[key] = one.store, one.route
     parents: dict[Row, Value] = {key: records[key][PARENT] for key in lacking if stores[key] is None}
     gone = reader.deleted_parents(here.types.ids[record_type.through.parent], set(parents.values()))
     for key, parent in parents.items():
@@ -165,7 +174,7 @@ def _routed(
     to_write, failures = audiences(reader, here, writes)
     failed += [(writes, one) for one in failures]
     unroutable = {at for one in failures for at in (one.indexes or ())}
-    before = _audience_before(reader, here, peer, records, earlier, record_type)
+    before = _audience_before(reader, here, peer, records, _moved(reader, here, records, earlier, writes), record_type)
     wanted = [at for at, sites in enumerate(to_write) if peer.sync_id in sites and at not in unroutable]
     leaves = [
         writes.keys[at]
@@ -176,6 +185,27 @@ def _routed(
     failed += [(deletes, one) for one in failures]
     gone = [at for at, sites in enumerate(to_delete) if peer.sync_id in sites or deletes.keys[at] in before]
     return Draft(record_type, writes.select(wanted), deletes.select(gone), leaves, failed)
+
+
+def _moved(
+    reader: Reader, here: Here, records: Mapping[Row, Known], earlier: Mapping[Row, Audiences], writes: Changes
+) -> Mapping[Row, Audiences]:
+    """Who had the records earlier, also by where they were when an entry was made of them.
+
+    A record that was deleted and made anew elsewhere has an entry for each place; a site is shown only its own.
+    """
+    through = writes.record_type.through
+    moved: dict[Row, Audiences] = {
+        key: {(records[key][STORE], records[key][ROUTE])}
+        for key, store, route in zip(writes.keys, writes.stores, writes.routes, strict=True)
+        if (_text(records[key][STORE]), records[key][ROUTE]) != (store, route)
+    }
+    # deleted with its header: where it was stands in the header's own entry (P4)
+    parents = {key: records[key][PARENT] for key in moved if records[key][STORE] is None} if through else {}
+    if through and parents:
+        gone = reader.deleted_parents(here.types.ids[through.parent], set(parents.values()))
+        moved |= {key: {gone[parent]} for key, parent in parents.items() if parent in gone}
+    return {key: earlier.get(key, set()) | moved.get(key, set()) for key in {*earlier, *moved}} if moved else earlier
 
 
 def _audience_before(

@@ -84,6 +84,27 @@ def test_p11_a_record_that_moves_away_and_is_deleted_before_the_next_pull_is_gon
         assert keys(sites[2], "stock") == []
 
 
+@pytest.mark.parametrize("copies", [{1: "all"}, {1: ()}])
+@pytest.mark.parametrize("store", ["CMS", "BUM"])
+def test_p11_a_record_that_is_deleted_and_made_anew_elsewhere_leaves_where_it_was(
+    tmp_path: Path, copies: Copies, store: str
+) -> None:
+    """Site 3 is shown the entry of the delete, not that of a record which does not concern it; and a row stands."""
+    with stock_sites(tmp_path, copies_of=copies) as sites:
+        owner = sites[2] if store == "BUM" else sites.primary
+        invoice(owner, "v", store, lines=1, name="n-KDI")
+        sites.sync()
+        assert (keys(sites[3], "invoice"), keys(sites[3], "line")) == (["v"], ["v-0"])
+        owner.write("DELETE FROM invoice")
+        sites.sync(2)
+        invoice(owner, "v", store, lines=2)
+        sites.sync(2)
+        sites.sync()
+        assert (keys(sites[3], "invoice"), keys(sites[3], "line")) == ([], [])
+        assert len(keys(owner, "line")) == 2
+        assert all(site.quarantine == [] for site in sites)
+
+
 def test_p12_what_a_site_sent_is_not_sent_back_to_it(tmp_path: Path) -> None:
     with stock_sites(tmp_path, copies_of=ALL | {3: ["BUM"]}) as sites:
         stock(sites[2], "a", "BUM")
