@@ -51,13 +51,32 @@ def put_back_cleared(
 def _restore(writer: Writer, here: Here, references: Sequence[cleared.Cleared]) -> None:
     if not references:
         return
+    empty = _still_empty(writer, here, references)
     writer.begin_applying(here.site)
     for one in references:
         record_type = here.types.types.get(one.record_type)
-        if record_type is not None:
+        if record_type is not None and one in empty:
             writer.set_column(record_type, one.key, one.column, one.value)
         writer.execute(
             "DELETE FROM msyncd_cleared WHERE type = ? AND key = ? AND column_name = ?",
             (one.record_type, packed_key(one.key), one.column),
         )
     writer.end_applying()
+
+
+def _still_empty(writer: Writer, here: Here, references: Sequence[cleared.Cleared]) -> set[cleared.Cleared]:
+    """Those that nobody has filled with something else since: what was written after the clearing stands."""
+    empty: set[cleared.Cleared] = set()
+    for name in {one.record_type for one in references} & set(here.types.types):
+        some = [one for one in references if one.record_type == name]
+        record_type = here.types.types[name]
+        writer.lock_rows(record_type, [one.key for one in some])
+        rows = writer.rows(record_type, {one.key for one in some})
+        empty |= {
+            one
+            for one in some
+            if one.column in record_type.columns
+            and one.key in rows
+            and rows[one.key][record_type.index(one.column)] is None
+        }
+    return empty

@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from msyncd.flow.trimming import trim
-from tests.flow.support import TYPES, invoice, keys, stock, stock_sites
+from tests.flow.support import SCHEMA, TYPES, invoice, keys, stock, stock_sites
 
 Copies = dict[int, Sequence[str] | Literal["all"]]
 ALL: Copies = {1: "all"}
@@ -151,6 +151,32 @@ def test_p24_a_reference_cleared_at_the_primary_is_sent_on_as_it_was(tmp_path: P
         sites.sync()
         assert sites.primary.rows("line", "stock_id") == [(None,)]
         assert sites[2].rows("line", "stock_id") == [("a",)]
+
+
+ITEM_MAY_GO = TYPES.replace("{stock_id: clear}", "{stock_id: clear, item_id: clear}")
+"""Lines that outlive their item."""
+NO_ITEM = SCHEMA.replace("item_id TEXT NOT NULL REFERENCES item, stock_id", "item_id TEXT REFERENCES item, stock_id")
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_p24_a_cleared_reference_is_not_put_back_over_what_was_written_since(tmp_path: Path, edited: bool) -> None:
+    """The item goes and comes back; in between the line's owner has perhaps chosen another."""
+    copies: Copies = {1: (), 3: ["BUM"]}
+    with stock_sites(tmp_path, schema=NO_ITEM, record_types=ITEM_MAY_GO, copies_of=copies) as sites:
+        invoice(sites[2], "v", "BUM", lines=1)
+        sites[2].write("UPDATE line SET item_id = 'i-2'")
+        sites.sync()
+        sites.primary.write("DELETE FROM item WHERE id = 'i-2'")
+        sites.sync()
+        assert sites[2].rows("line", "item_id") == [(None,)]
+        if edited:
+            sites[2].write("UPDATE line SET item_id = 'i-1'")
+            sites.sync()
+        sites.primary.write("INSERT INTO item VALUES ('i-2', 'PAR', 'paracetamol')")
+        sites.sync()
+        chosen = "i-1" if edited else "i-2"
+        assert sites[2].rows("line", "item_id") == sites[3].rows("line", "item_id") == [(chosen,)]
+        assert all(site.rows("msyncd_cleared") == [] for site in sites)
 
 
 @pytest.mark.parametrize("primary", [ALL, NO_COPY], ids=["copied", "relayed"])
