@@ -156,7 +156,7 @@ class Reader(ABC):
 
     @abstractmethod
     def changed_since(self, type_id: int, key: Row, after: Cursor) -> bool:
-        """Whether a record has an entry beyond a cursor, by whomever."""
+        """Whether a record has changed beyond a cursor, by whomever; an entry for one site alone tells of no change."""
 
     @abstractmethod
     def deleted_parents(self, type_id: int, keys: Collection[Value]) -> dict[Value, tuple[Value, Value]]:

@@ -51,6 +51,22 @@ def test_p18_what_was_refused_is_applied_when_it_can_be(tmp_path: Path) -> None:
         assert sites.primary.quarantine == sites[2].quarantine == []
 
 
+def test_p18_what_was_refused_and_put_back_is_not_therefore_overtaken(tmp_path: Path) -> None:
+    """Putting back makes an entry in the log, for one site; it is no later change of the record."""
+    with stock_sites(tmp_path, record_types=GUARD_OFF, copies_of={1: "all", 2: ["KAL"]}) as sites:
+        stock(sites[3], "k", "KAL", 5)
+        sites.sync()
+        sites[2].write("UPDATE stock SET quantity = 6")
+        sites.sync()
+        (entry,) = sites.primary.quarantine
+        (still,) = retry.retry(sites.primary.here, [entry.id]).still
+        assert still.reason == "store KAL is active on site 3, not on 2"
+        stock(sites[3], "k", "KAL", 7)
+        sites.sync()
+        (still,) = retry.retry(sites.primary.here, [still.id]).still
+        assert "a later change of this record stands here" in still.reason
+
+
 BOUND = "status TEXT CHECK (status <> 'new'),"
 
 

@@ -150,7 +150,7 @@ class SQLiteReader(Reader):
 
     def changed_since(self, type_id: int, key: Row, after: Cursor) -> bool:
         where = " AND ".join(f"key{i} = ?" for i in range(1, len(key) + 1))
-        sql = f"SELECT 1 FROM msyncd_change_log WHERE seq > ? AND type = ? AND {where} LIMIT 1"
+        sql = f"SELECT 1 FROM msyncd_change_log WHERE seq > ? AND type = ? AND only_site IS NULL AND {where} LIMIT 1"
         return bool(self._fetch(sql, (after.seq, type_id, *key)))
 
     def deleted_parents(self, type_id: int, keys: Collection[Value]) -> dict[Value, tuple[Value, Value]]:
