@@ -129,7 +129,8 @@ class Satellite:
             if welcome.pushed_mark:
                 marks.confirm(writer, PRIMARY, welcome.pushed_mark)
             sites.note_confirmed(writer, PRIMARY, welcome.pushed)
-            hear(writer, self.here, welcome.refusals)
+            hear(writer, here, welcome.refusals)
+        self.here = replace(here, facts=facts)  # not before they are durable: else nobody would write them any more
         self.link = Link(stopped, {one.name: one for one in welcome.record_types}, welcome.problems)
         if not known.joined:
             try:
@@ -188,7 +189,6 @@ class Satellite:
         if facts != self.here.facts:
             write_facts(writer, facts)
             self.here.database.renew_guard(facts, writer, self.here.site)
-            self.here = replace(self.here, facts=facts)
 
     def _pay_schema(self, writer: Writer, names: list[str]) -> None:
         """Record types that sync again: what was not pushed meanwhile is pushed now (P7)."""

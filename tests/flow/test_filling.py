@@ -1,16 +1,15 @@
-"""How a site begins, and who may edit: fills, joining with data on both ends, facts (P7, P25 to P28, P31, P32)."""
+"""How a site begins: fills, joining with data on both ends, and what is owed (P7, P25 to P28)."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from msyncd.errors import FactsChanged, JoiningUndecided, PeerUnreachable
-from msyncd.flow.conversation import Batch, Push, Waiting
+from msyncd.errors import JoiningUndecided, PeerUnreachable
+from msyncd.flow.conversation import Waiting
 from msyncd.flow.ledger import fills
-from msyncd.model import Cursor
 from msyncd.testing import Crashed, Kind, Sites
-from tests.flow.support import ACTIVE, SCHEMA, TYPES, invoice, keys, stock, stock_sites
+from tests.flow.support import SCHEMA, TYPES, invoice, keys, stock, stock_sites
 
 # --- P7 -------------------------------------------------------------------------------------------------------------
 
@@ -302,80 +301,3 @@ def test_p28_what_stood_on_a_site_before_init_is_sent(tmp_path: Path) -> None:
         sites.sync()
         assert sites.primary.rows("stock", "id, quantity") == [("a", 1)]
         assert keys(sites[2], "stock") == ["a"]
-
-
-# --- P31, P32 -------------------------------------------------------------------------------------------------------
-
-
-def test_p31_an_edit_that_takes_a_store_with_records_from_a_site_is_refused_in_words(tmp_path: Path) -> None:
-    with stock_sites(tmp_path) as sites:
-        stock(sites[2], "a", "BUM")
-        sites.sync()
-        problems = sites.primary.reload(active_stores=ACTIVE | {2: [], 3: ["KAL", "KDI", "BUM"]})
-        assert any("store BUM is active on site 2 and has records" in str(one) for one in problems)
-        sites.sync()
-        stock(sites[2], "b", "BUM")
-        with pytest.raises(Exception, match="store BUM is active on site 2, not here"):
-            stock(sites[3], "c", "BUM")
-        sites.sync()
-        assert keys(sites.primary, "stock") == ["a", "b"]
-
-
-def test_p31_a_store_without_records_moves_with_the_edit(tmp_path: Path) -> None:
-    with stock_sites(tmp_path) as sites:
-        assert sites.primary.reload(active_stores=ACTIVE | {2: [], 3: ["KAL", "KDI", "BUM"]}) == ()
-        sites.sync()
-        stock(sites[3], "a", "BUM")
-        with pytest.raises(Exception, match="store BUM is active on site 3, not here"):
-            stock(sites[2], "b", "BUM")
-        sites.sync()
-        assert keys(sites.primary, "stock") == ["a"]
-
-
-def test_p31_a_store_that_does_not_exist_yet_is_a_warning_and_active_once_it_does(tmp_path: Path) -> None:
-    with stock_sites(tmp_path) as sites:
-        problems = sites.primary.reload(active_stores=ACTIVE | {2: ["BUM", "NEW"]})
-        assert [one.severity for one in problems if "store NEW does not exist yet" in one.message] == ["warning"]
-        sites.primary.write("INSERT INTO store VALUES ('s-NEW', 'NEW', NULL)")
-        assert sites.primary.reload() == ()
-        sites.sync()
-        stock(sites[2], "a", "NEW")
-        sites.sync()
-        assert keys(sites.primary, "stock") == ["a"]
-
-
-def test_p31_who_acts_on_an_older_number_is_asked_to_say_hello_again(tmp_path: Path) -> None:
-    with stock_sites(tmp_path) as sites:
-        stock(sites[2], "a", "BUM")
-        sites[2].cycle()
-        push = next(message for kind, message, _ in sites[2].line.messages if kind == "push")
-        sites.primary.reload(active_stores=ACTIVE | {3: ["KAL"]})
-        old = Push(Batch(Cursor(0, 1), Cursor(0, 2), "m", facts_number=push.batch.facts_number), push.database_id, 1)
-        with pytest.raises(FactsChanged):
-            sites[2].line.push(old)
-        stock(sites[2], "b", "BUM")
-        sites.sync()  # it does so by itself
-        assert keys(sites.primary, "stock") == ["a", "b"]
-
-
-def test_p32_a_batch_of_another_epoch_is_not_applied(tmp_path: Path) -> None:
-    with stock_sites(tmp_path) as sites:
-        stock(sites[2], "a", "BUM")
-        sites[2].cycle()
-        push = next(message for kind, message, _ in sites[2].line.messages if kind == "push")
-        assert push.batch.epochs == {"s-BUM": 1}
-        number = sites.primary.here.facts.number
-        batch = Batch(push.batch.upto, Cursor(0, 99), "m", facts_number=number, epochs={"s-BUM": 2})
-        with pytest.raises(FactsChanged, match="epoch"):
-            sites[2].line.push(Push(batch, push.database_id, 1))
-
-
-def test_p32_each_hand_over_begins_an_epoch(tmp_path: Path) -> None:
-    with stock_sites(tmp_path) as sites:
-        epochs = [sites.primary.here.facts.epoch("s-BUM")]
-        for site in (3, 2):
-            moved = {one: [s for s in stores if s != "BUM"] for one, stores in ACTIVE.items()}
-            moved[site] = [*moved[site], "BUM"]
-            sites.primary.reload(active_stores=moved)
-            epochs.append(sites.primary.here.facts.epoch("s-BUM"))
-        assert epochs == [1, 2, 3]

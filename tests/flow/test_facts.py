@@ -1,0 +1,112 @@
+"""Who may edit: facts, not wishes (P31, P32)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from msyncd.databases.interface import Writer
+from msyncd.errors import DatabaseUnavailable, FactsChanged
+from msyncd.flow.conversation import Batch, Push
+from msyncd.model import Cursor
+from msyncd.testing import FragileDatabase
+from tests.flow.support import ACTIVE, keys, stock, stock_sites
+
+
+def test_p31_an_edit_that_takes_a_store_with_records_from_a_site_is_refused_in_words(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        stock(sites[2], "a", "BUM")
+        sites.sync()
+        problems = sites.primary.reload(active_stores=ACTIVE | {2: [], 3: ["KAL", "KDI", "BUM"]})
+        assert any("store BUM is active on site 2 and has records" in str(one) for one in problems)
+        sites.sync()
+        stock(sites[2], "b", "BUM")
+        with pytest.raises(Exception, match="store BUM is active on site 2, not here"):
+            stock(sites[3], "c", "BUM")
+        sites.sync()
+        assert keys(sites.primary, "stock") == ["a", "b"]
+
+
+def test_p31_a_store_without_records_moves_with_the_edit(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        assert sites.primary.reload(active_stores=ACTIVE | {2: [], 3: ["KAL", "KDI", "BUM"]}) == ()
+        sites.sync()
+        stock(sites[3], "a", "BUM")
+        with pytest.raises(Exception, match="store BUM is active on site 3, not here"):
+            stock(sites[2], "b", "BUM")
+        sites.sync()
+        assert keys(sites.primary, "stock") == ["a"]
+
+
+def test_p31_a_store_that_does_not_exist_yet_is_a_warning_and_active_once_it_does(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        problems = sites.primary.reload(active_stores=ACTIVE | {2: ["BUM", "NEW"]})
+        assert [one.severity for one in problems if "store NEW does not exist yet" in one.message] == ["warning"]
+        sites.primary.write("INSERT INTO store VALUES ('s-NEW', 'NEW', NULL)")
+        assert sites.primary.reload() == ()
+        sites.sync()
+        stock(sites[2], "a", "NEW")
+        sites.sync()
+        assert keys(sites.primary, "stock") == ["a"]
+
+
+def test_p31_who_acts_on_an_older_number_is_asked_to_say_hello_again(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        stock(sites[2], "a", "BUM")
+        sites[2].cycle()
+        push = next(message for kind, message, _ in sites[2].line.messages if kind == "push")
+        sites.primary.reload(active_stores=ACTIVE | {3: ["KAL"]})
+        old = Push(Batch(Cursor(0, 1), Cursor(0, 2), "m", facts_number=push.batch.facts_number), push.database_id, 1)
+        with pytest.raises(FactsChanged):
+            sites[2].line.push(old)
+        stock(sites[2], "b", "BUM")
+        sites.sync()  # it does so by itself
+        assert keys(sites.primary, "stock") == ["a", "b"]
+
+
+def test_p31_facts_that_could_not_be_noted_are_heard_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full at the commit of a hello. The guard stays as it was; the next cycle hears the facts anew."""
+    with stock_sites(tmp_path) as sites:
+        sites.primary.reload(active_stores=ACTIVE | {2: [], 3: ["KAL", "KDI", "BUM"]})
+        write = FragileDatabase.write
+
+        @contextmanager
+        def full(database: FragileDatabase, **options: bool) -> Iterator[Writer]:
+            with write(database, **options) as writer:
+                yield writer
+                if database is sites[2].here.database:
+                    raise DatabaseUnavailable("database or disk is full")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(FragileDatabase, "write", full)
+            with pytest.raises(DatabaseUnavailable):
+                sites[2].cycle()
+        stock(sites[2], "a", "BUM")  # as it still may
+        sites[2].write("DELETE FROM stock")
+        sites[2].cycle()
+        with pytest.raises(Exception, match="store BUM is active on site 3, not here"):
+            stock(sites[2], "b", "BUM")
+
+
+def test_p32_a_batch_of_another_epoch_is_not_applied(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        stock(sites[2], "a", "BUM")
+        sites[2].cycle()
+        push = next(message for kind, message, _ in sites[2].line.messages if kind == "push")
+        assert push.batch.epochs == {"s-BUM": 1}
+        number = sites.primary.here.facts.number
+        batch = Batch(push.batch.upto, Cursor(0, 99), "m", facts_number=number, epochs={"s-BUM": 2})
+        with pytest.raises(FactsChanged, match="epoch"):
+            sites[2].line.push(Push(batch, push.database_id, 1))
+
+
+def test_p32_each_hand_over_begins_an_epoch(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        epochs = [sites.primary.here.facts.epoch("s-BUM")]
+        for site in (3, 2):
+            moved = {one: [s for s in stores if s != "BUM"] for one, stores in ACTIVE.items()}
+            moved[site] = [*moved[site], "BUM"]
+            sites.primary.reload(active_stores=moved)
+            epochs.append(sites.primary.here.facts.epoch("s-BUM"))
+        assert epochs == [1, 2, 3]
