@@ -74,7 +74,8 @@ class Installed:
     """What `install` found and did: ids of the record types in the change log, names of what it made or dropped.
 
     `lost` names record types whose tables may have changed unseen: their triggers had gone, or were not there while the
-    type was stopped or not yet declared.
+    type was stopped or not yet declared. They are not `captured` in msyncd_record_type, and are named by each install,
+    until whoever has looked after them says so there.
     """
 
     ids: Mapping[str, int]

@@ -201,6 +201,8 @@ def _look_after_lost(writer: Writer, here: Here, installed: Installed) -> None:
             writer.log_all(here.types.ids[name], one, here.site, Scope(frozenset(mine)))
         elif one.edited_on == "any_site":
             writer.log_all(here.types.ids[name], one, here.site, Scope())
+        # in the same transaction: killed before, the next start finds them lost again
+        writer.execute("UPDATE msyncd_record_type SET captured = 1 WHERE name = ?", (name,))
 
 
 def installation_id(state_directory: Path) -> str:

@@ -12,7 +12,7 @@ from msyncd.flow.ledger import meta
 from msyncd.flow.ledger import sites as known_sites
 from msyncd.flow.pace import Pace
 from msyncd.flow.trimming import trim
-from msyncd.testing import Kind, Sites
+from msyncd.testing import Crashed, CrashPoint, FragileDatabase, Kind, OneSite, Sites
 from tests.flow.support import SCHEMA, TYPES, invoice, keys, stock, stock_sites
 
 
@@ -46,17 +46,22 @@ def test_p05_what_replace_removes_is_deleted_elsewhere(tmp_path: Path) -> None:
         assert keys(sites.primary, "stock") == ["b"]
 
 
+def rebuild(site: OneSite) -> None:
+    """Drop the table of stock and make it anew, as a migration of the application may: its triggers go with it."""
+    site.connection.script(
+        "PRAGMA foreign_keys=OFF; CREATE TABLE new_stock AS SELECT * FROM stock; DROP TABLE stock;"
+        + SCHEMA[SCHEMA.index("CREATE TABLE stock") : SCHEMA.index("CREATE TABLE invoice")]
+        + "INSERT INTO stock SELECT * FROM new_stock; DROP TABLE new_stock; PRAGMA foreign_keys=ON;"
+    )
+
+
 def test_p05_a_rebuilt_table_is_looked_after(tmp_path: Path) -> None:
     """A rebuilt table has lost its triggers: what was written before they were missed is found all the same."""
     with stock_sites(tmp_path, copies_of={1: "all", 3: ["BUM"]}) as sites:
         stock(sites[2], "a", "BUM", 1)
         sites.sync()
         for site in (sites[2], sites.primary):
-            site.connection.script(
-                "PRAGMA foreign_keys=OFF; CREATE TABLE new_stock AS SELECT * FROM stock; DROP TABLE stock;"
-                + SCHEMA[SCHEMA.index("CREATE TABLE stock") : SCHEMA.index("CREATE TABLE invoice")]
-                + "INSERT INTO stock SELECT * FROM new_stock; DROP TABLE new_stock; PRAGMA foreign_keys=ON;"
-            )
+            rebuild(site)
         stock(sites[2], "a", "BUM", 2)
         stock(sites[2], "b", "BUM", 3)
         sites[2].restart()
@@ -64,6 +69,27 @@ def test_p05_a_rebuilt_table_is_looked_after(tmp_path: Path) -> None:
         sites.sync()
         for site in sites:
             assert site.rows("stock", "id, quantity") == [("a", 2), ("b", 3)]
+
+
+@pytest.mark.parametrize("site", [1, 2])
+@pytest.mark.parametrize("point", ["before commit", "after commit"])
+def test_p05_a_rebuilt_table_is_looked_after_though_its_site_was_killed_in_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, site: int, point: CrashPoint
+) -> None:
+    """The triggers are back already; what was written without them is looked after by the next start."""
+    with stock_sites(tmp_path, copies_of={1: "all", 3: ["BUM", "CMS"]}) as sites:
+        here, store = sites[site], {1: "s-CMS", 2: "s-BUM"}[site]
+        rebuild(here)
+        here.write("INSERT INTO stock VALUES ('unseen', ?, 'i-1', NULL, 4, NULL)", store)
+        with monkeypatch.context() as patched:
+            patched.setattr(FragileDatabase, "crash_at", (point, 1))
+            with pytest.raises(Crashed):
+                here.restart()
+        here.restart()
+        sites.sync()
+        assert keys(sites[3], "stock") == ["unseen"]
+        here.restart()
+        assert here.rows("msyncd_record_type WHERE captured <> 1") == []
 
 
 # --- P9 -------------------------------------------------------------------------------------------------------------

@@ -50,10 +50,12 @@ def install(connection: sqlite3.Connection, capture: Capture, tables: Mapping[st
     lost = _lost(connection, capture)
     changed, dropped = _replace(connection, wanted)
     for one in capture.record_types:
+        looked_after = int(one.name not in lost and one.name not in uncaptured)
+        values = (looked_after, "\n".join(one.columns), one.table)
         connection.execute(
-            "UPDATE msyncd_record_type SET captured = 1, columns = ?, table_name = ? WHERE id = ?"
-            " AND (captured <> 1 OR columns <> ? OR table_name <> ?)",
-            ("\n".join(one.columns), one.table, ids[one.name], "\n".join(one.columns), one.table),
+            "UPDATE msyncd_record_type SET captured = ?, columns = ?, table_name = ? WHERE id = ?"
+            " AND (captured <> ? OR columns <> ? OR table_name <> ?)",
+            (*values, ids[one.name], *values),
         )
     names = [one.name for one in capture.record_types]
     for name in [row[0] for row in connection.execute("SELECT name FROM msyncd_record_type WHERE captured = 1")]:
