@@ -128,7 +128,10 @@ class Transaction(Protocol):
         """Run one statement with `?` for each parameter; the rows that it gives, if any."""
 
     def as_application(self) -> AbstractContextManager[object]:
-        """Inside, writes count as the application's own: guarded, captured and sent. Outside they stay unseen."""
+        """Inside, writes are the application's own: guarded, captured and sent.
+
+        So is whatever else is written to a declared table while a batch is applied; this says that it is meant.
+        """
 
     def savepoint(self) -> AbstractContextManager[object]:
         """Inside, an exception undoes what was written inside, and is passed on."""

@@ -228,7 +228,11 @@ class Writer(Reader):
 
     @abstractmethod
     def begin_applying(self, origin: int) -> None:
-        """From here on this transaction is the applier's; see `apply_to`."""
+        """From here on this transaction is the applier's: references may be put off to its commit.
+
+        Only what `upsert`, `delete`, `park` and `set_column` write passes the guard, unlogged. Whatever else writes,
+        hooks and the application's own triggers, is guarded and captured as this site's own change (P12).
+        """
 
     @abstractmethod
     def end_applying(self) -> None:

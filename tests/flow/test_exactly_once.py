@@ -58,6 +58,23 @@ def test_p02_numbers_are_never_used_again_after_the_log_was_emptied(tmp_path: Pa
         assert keys(sites.primary, "stock") == ["a", "b"]
 
 
+def test_p02_an_empty_log_ends_where_it_ended(tmp_path: Path) -> None:
+    """Else what the primary has of it would look like a restored backup's future, and new changes like old ones."""
+    with stock_sites(tmp_path) as sites:
+        stock(sites[2], "a", "BUM")
+        sites.sync()
+        sites[2].write("DELETE FROM msyncd_change_log")
+        sites.primary.write("DELETE FROM msyncd_change_log")
+        sites[2].restart()
+        sites.primary.restart()
+        sites.sync()
+        stock(sites[2], "b", "BUM")
+        sites.primary.write("UPDATE item SET name = 'x'")
+        sites.sync()
+        assert keys(sites.primary, "stock") == ["a", "b"]
+        assert sites[2].rows("item", "name") == [("x",), ("x",)]
+
+
 # --- P6 -------------------------------------------------------------------------------------------------------------
 
 

@@ -210,6 +210,20 @@ def test_p27_a_fill_goes_on_where_it_was_after_every_crash(tmp_path: Path) -> No
             assert sites[3].rows(table) == sites[2].rows(table)
 
 
+def test_p27_what_the_primary_refused_of_a_sites_own_stays_there_through_a_fill(tmp_path: Path) -> None:
+    """It is sent and settled, so no unsent change protects it; the primary has it not, and will not bring it."""
+    strict = SCHEMA.replace("CHECK (quantity >= 0)", "CHECK (quantity < 50)")
+    with stock_sites(tmp_path, schema={1: strict, 2: SCHEMA, 3: SCHEMA}) as sites:
+        stock(sites[2], "a", "BUM", 99)
+        stock(sites[2], "b", "BUM", 9)
+        sites.sync()
+        assert keys(sites.primary, "stock") == ["b"]
+        with sites.primary.here.database.write() as writer:
+            fills.begin(writer, 2, because="a test", now="", record_type="stock")
+        sites.sync()
+        assert keys(sites[2], "stock") == ["a", "b"]
+
+
 def test_p27_what_a_site_holds_beyond_the_fill_leaves_but_its_own_unsent_records(tmp_path: Path) -> None:
     with stock_sites(tmp_path, copies_of={1: "all", 3: ["BUM"]}) as sites:
         stock(sites[2], "a", "BUM")

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from msyncd.errors import MessageInvalid
-from msyncd.flow import pushing
+from msyncd.flow import outbound, pushing
 from msyncd.flow.conversation import Push
 from msyncd.flow.ledger import meta
 from msyncd.flow.ledger import sites as known_sites
@@ -44,6 +44,17 @@ def test_p05_what_replace_removes_is_deleted_elsewhere(tmp_path: Path) -> None:
         sites[2].write("INSERT OR REPLACE INTO stock VALUES ('b', 's-BUM', 'i-1', 'x', 1, NULL)")
         sites.sync()
         assert keys(sites.primary, "stock") == ["b"]
+
+
+def test_p05_what_an_update_or_replace_removes_is_deleted_elsewhere(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        stock(sites[2], "a", "BUM", barcode="x")
+        stock(sites[2], "b", "BUM", barcode="y")
+        sites.sync()
+        sites[2].write("UPDATE OR REPLACE stock SET barcode = 'x' WHERE id = 'b'")
+        assert keys(sites[2], "stock") == ["b"]
+        sites.sync()
+        assert sites.primary.rows("stock", "id, barcode") == [("b", "x")]
 
 
 def rebuild(site: OneSite) -> None:
@@ -149,6 +160,24 @@ def test_p13_a_row_that_no_message_can_carry_is_set_apart_by_name(tmp_path: Path
         assert sites[2].quarantine == []
 
 
+def test_p13_a_row_that_is_too_large_is_set_apart_by_name_and_goes_once_it_is_smaller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbound, "MOST_ROW_BYTES", 1000)
+    with stock_sites(tmp_path) as sites:
+        stock(sites[2], "large", "BUM", barcode="x" * 2000)
+        stock(sites[2], "small", "BUM", barcode="y")
+        sites.sync()
+        assert keys(sites.primary, "stock") == ["small"]
+        (kept,) = sites[2].quarantine
+        assert kept.key == ("large",)
+        assert kept.reason.endswith("bytes, more than the 1,000 that can be sent")
+        sites[2].write("UPDATE stock SET barcode = 'z' WHERE id = 'large'")
+        sites.sync()
+        assert keys(sites.primary, "stock") == ["large", "small"]
+        assert sites[2].quarantine == []
+
+
 @pytest.mark.parametrize(
     "value", [0, -(1 << 63), (1 << 63) - 1, 0.1, 1e308, -0.0, "", "é ñ 漢字 \x00 end", b"", b"\x00\xff", None]
 )
@@ -231,6 +260,26 @@ def test_p16_a_fill_takes_unique_values_from_records_that_come_in_later_pieces(
         sites.sync()
         assert sites[3].rows("stock", "id, barcode") == [("a", "of z"), ("z", "of a")]
         assert sites[3].quarantine == []
+
+
+def test_p16_records_go_before_what_they_refer_to(tmp_path: Path) -> None:
+    """ON DELETE RESTRICT is checked at once, row by row: no transaction puts it off."""
+    schema = SCHEMA.replace(
+        "item_id TEXT NOT NULL REFERENCES item", "item_id TEXT NOT NULL REFERENCES item ON DELETE RESTRICT"
+    )
+    with stock_sites(tmp_path, schema=schema, copies_of={1: "all", 3: ["CMS"]}) as sites:
+        stock(sites.primary, "a", "CMS", item="i-2")
+        invoice(sites.primary, "v", "CMS")
+        sites.sync()
+        assert keys(sites[3], "stock") == ["a"]
+        with sites.primary.transaction():
+            for table in ("line", "invoice", "stock"):
+                sites.primary.write(f"DELETE FROM {table}")
+            sites.primary.write("DELETE FROM item WHERE id = 'i-2'")
+        sites.sync()
+        for table, left in (("stock", []), ("invoice", []), ("line", []), ("item", ["i-1"])):
+            assert keys(sites[3], table) == left
+        assert sites[3].quarantine == sites[3].waiting == []
 
 
 def test_p16_two_owners_of_one_unique_value_do_not_stop_each_other(tmp_path: Path) -> None:
@@ -417,6 +466,20 @@ def test_p23_where_triggers_are_silent_foreign_keys_are_still_checked(tmp_path: 
         sites.sync()
         assert keys(sites.primary, "stock") == ["b"]
         assert "item nothing" in sites.primary.quarantine[0].reason
+
+
+def test_p23_a_table_of_which_msyncd_knows_nothing_keeps_what_it_refers_to(tmp_path: Path) -> None:
+    """Only the database itself can say so: the delete is kept aside, and everything else of its batch is done."""
+    shelf = "CREATE TABLE shelf (id INTEGER PRIMARY KEY, item_id TEXT REFERENCES item);"
+    with stock_sites(tmp_path, schema=SCHEMA + shelf) as sites:
+        sites[2].write("INSERT INTO shelf (item_id) VALUES ('i-2')")
+        sites.primary.write("DELETE FROM item WHERE id = 'i-2'")
+        sites.primary.write("UPDATE item SET name = 'x'")
+        sites.sync()
+        assert sites[2].rows("item", "id, name") == [("i-1", "x"), ("i-2", "paracetamol")]
+        assert [(one.key, one.operation, one.reason) for one in sites[2].quarantine] == [
+            (("i-2",), "delete", "FOREIGN KEY constraint failed")
+        ]
 
 
 def test_p23_a_choice_is_asked_for(tmp_path: Path) -> None:

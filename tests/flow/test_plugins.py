@@ -266,17 +266,23 @@ def msyncd_applied(transaction, batch, context):
         assert keys(sites[2], "stock") == keys(sites.primary, "stock") == ["a"]
 
 
-def test_p12_what_a_hook_writes_as_application_is_its_sites_own_change(tmp_path: Path) -> None:
-    source = """def msyncd_applied(transaction, batch):
+@pytest.mark.parametrize("how", ["transaction.as_application()", "nullcontext()"])
+@pytest.mark.parametrize("hook", ["before_apply", "applied"])
+def test_p12_what_a_hook_writes_is_its_sites_own_change(tmp_path: Path, hook: str, how: str) -> None:
+    """Of another type than those that arrive, or of the same; and it need not say so."""
+    source = f"""def msyncd_{hook}(transaction, batch):
+    from contextlib import nullcontext
     if transaction.site == 1 and "stock" in batch.new:
-        with transaction.as_application():
+        with {how}:
             for change in batch.new["stock"]:
                 transaction.execute("UPDATE item SET name = 'in stock' WHERE id = ?", (change.value("item_id"),))
+            transaction.execute("INSERT INTO stock (id, store_id, item_id) VALUES ('made', 's-CMS', 'i-1')")
 """
-    with with_plugin(tmp_path, source) as sites:
+    with with_plugin(tmp_path, source, copies_of={1: "all", 3: ["CMS"]}) as sites:
         stock(sites[2], "a", "BUM", item="i-2")
         sites.sync()
         assert all(("i-2", "in stock") in site.rows("item", "id, name") for site in sites)
+        assert keys(sites[3], "stock") == ["made"]
 
 
 def test_what_a_hook_writes_against_the_guard_undoes_its_changes_alone(tmp_path: Path) -> None:

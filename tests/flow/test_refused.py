@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from msyncd.errors import TryLater
 from msyncd.flow import retry
+from msyncd.testing import FragileDatabase
 from tests.flow.support import SCHEMA, TYPES, invoice, keys, stock, stock_sites
 
 GUARD_OFF = TYPES.replace("item: {table: item,", "item: {table: item, guard: off,").replace(
@@ -221,7 +223,6 @@ def test_p21_a_poison_row_is_set_apart_and_the_others_flow(tmp_path: Path, poiso
 
 def test_p21_a_locked_database_is_tried_later_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from msyncd.databases.sqlite import connection, database
-    from msyncd.errors import TryLater
 
     monkeypatch.setattr(connection, "BUSY_SECONDS", 0.05)
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
@@ -236,6 +237,27 @@ def test_p21_a_locked_database_is_tried_later_whole(tmp_path: Path, monkeypatch:
         sites.sync()
         assert keys(sites.primary, "stock") == ["a"]
         assert sites.primary.quarantine == []
+
+
+def test_p21_a_full_disk_is_tried_later_whole(tmp_path: Path) -> None:
+    """It is no row's fault: nothing goes to quarantine, nothing of the batch is applied."""
+    with stock_sites(tmp_path) as sites:
+        for number in range(200):
+            stock(sites[2], f"{number:03}", "BUM", barcode=f"{number:0200}")
+        sites.sync(3)
+        database = sites.primary.here.database
+        assert isinstance(database, FragileDatabase)
+        with database.write() as writer:
+            writer.execute("PRAGMA max_page_count = 1")  # as many as there are: it cannot be less
+        with pytest.raises(TryLater, match="full"):
+            sites.sync(2)
+        assert len(keys(sites.primary, "stock")) < 200
+        assert sites.primary.quarantine == sites[2].quarantine == []
+        with database.write() as writer:
+            writer.execute("PRAGMA max_page_count = 1073741823")
+        sites.sync()
+        assert len(keys(sites.primary, "stock")) == 200
+        assert sites.primary.quarantine == sites[2].quarantine == []
 
 
 # --- P22 ------------------------------------------------------------------------------------------------------------

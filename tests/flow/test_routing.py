@@ -39,6 +39,35 @@ def test_p04_a_line_deleted_with_its_parent_in_one_transaction_keeps_its_store(t
         assert sites.primary.quarantine == []
 
 
+def test_p04_an_entry_names_the_store_by_which_its_sites_are_found(tmp_path: Path) -> None:
+    """Nothing but the entry says to whom a deleted record went."""
+    with stock_sites(tmp_path, copies_of={1: "all", 3: ["CMS"]}) as sites:
+        stock(sites.primary, "a", "CMS")
+        stock(sites.primary, "b", "CMS")
+        sites.sync()
+        assert (keys(sites[2], "stock"), keys(sites[3], "stock")) == ([], ["a", "b"])
+        sites.primary.write("DELETE FROM stock WHERE id = 'a'")
+        sites.sync()
+        assert keys(sites[3], "stock") == ["b"]
+
+
+NO_FOREIGN_KEY = SCHEMA.replace("REFERENCES invoice ON DELETE CASCADE", "")
+"""Lines of which only `through` knows."""
+
+
+def test_p04_a_line_that_is_deleted_after_its_header_is_found_by_the_header_s_entry(tmp_path: Path) -> None:
+    """No trigger sees the header any more: the line's entry has its key, and the header's own delete has its store."""
+    with stock_sites(tmp_path, schema=NO_FOREIGN_KEY, copies_of={1: "all", 3: ["CMS"]}) as sites:
+        invoice(sites.primary, "v", "CMS")
+        sites.sync()
+        assert keys(sites[3], "line") == ["v-0", "v-1"]
+        with sites.primary.transaction():
+            sites.primary.write("DELETE FROM invoice")
+            sites.primary.write("DELETE FROM line")
+        sites.sync()
+        assert (keys(sites[3], "invoice"), keys(sites[3], "line")) == ([], [])
+
+
 def test_p10_a_header_that_is_sent_elsewhere_takes_its_lines_along(tmp_path: Path) -> None:
     with stock_sites(tmp_path) as sites:
         invoice(sites[2], "v", "BUM", lines=3)
@@ -126,6 +155,21 @@ def test_p12_a_folded_change_of_two_sites_is_not_withheld(tmp_path: Path) -> Non
         sites[2].write("INSERT INTO patient VALUES ('q', 'Kofi')")
         sites.sync()
         assert all(site.rows("patient") == [("p", "Ama Mensah"), ("q", "Kofi")] for site in sites)
+
+
+@pytest.mark.parametrize("copies", [{1: "all"}, {1: "all", 3: ["BUM"]}])
+def test_p12_what_a_trigger_alters_of_a_sites_own_record_comes_back_to_it(tmp_path: Path, copies: Copies) -> None:
+    """Of one change there are two entries then, the site's and the primary's: it is not withheld from the site."""
+    capitals = (
+        "CREATE TRIGGER c AFTER INSERT ON stock BEGIN UPDATE stock SET barcode = upper(barcode) WHERE id = NEW.id; END"
+    )
+    types = TYPES.replace("store: store_id, columns", "store: store_id, application_triggers: fire, columns")
+    schemas = {1: SCHEMA + capitals, 2: SCHEMA, 3: SCHEMA}
+    with stock_sites(tmp_path, schema=schemas, record_types=types, copies_of=copies) as sites:
+        stock(sites[2], "a", "BUM", barcode="x")
+        sites.sync()
+        holders = sites if 3 in copies else [sites.primary, sites[2]]
+        assert all(site.rows("stock", "id, barcode") == [("a", "X")] for site in holders)
 
 
 def test_p24_a_cleared_reference_is_put_back_when_its_target_arrives(tmp_path: Path) -> None:
