@@ -12,7 +12,7 @@ from msyncd.errors import PeerUnreachable, TryLater
 from msyncd.flow import retry
 from msyncd.flow.ledger import fills
 from msyncd.model import Facts
-from msyncd.testing import FragileDatabase
+from msyncd.testing.crashing import FragileDatabase
 from tests.flow.beside import Beside
 from tests.flow.support import ACTIVE, SCHEMA, TYPES, keys, stock, stock_sites
 

@@ -10,7 +10,7 @@ from msyncd.databases.interface import Writer
 from msyncd.errors import DatabaseUnavailable, FactsChanged
 from msyncd.flow.conversation import Batch, Push
 from msyncd.model import Cursor
-from msyncd.testing import FragileDatabase
+from msyncd.testing.crashing import FragileDatabase
 from tests.flow.support import ACTIVE, keys, stock, stock_sites
 
 

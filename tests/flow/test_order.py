@@ -6,7 +6,8 @@ import pytest
 
 from msyncd.flow import outbound, pushing
 from msyncd.flow.conversation import Push
-from msyncd.testing import Crashed, CrashPoint, FragileDatabase, Kind, OneSite, Sites
+from msyncd.testing import Crashed, CrashPoint, Kind, OneSite, Sites
+from msyncd.testing.crashing import FragileDatabase
 from tests.flow.support import SCHEMA, TYPES, invoice, keys, stock, stock_sites
 
 
@@ -87,7 +88,8 @@ def test_p05_a_rebuilt_table_is_looked_after_though_its_site_was_killed_in_betwe
         rebuild(here)
         here.write("INSERT INTO stock VALUES ('unseen', ?, 'i-1', NULL, 4, NULL)", store)
         with monkeypatch.context() as patched:
-            patched.setattr(FragileDatabase, "crash_at", (point, 1))
+            points = iter([point])
+            patched.setattr(FragileDatabase, "_due", lambda _: next(points, None))
             with pytest.raises(Crashed):
                 here.restart()
         here.restart()

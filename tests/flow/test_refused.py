@@ -6,7 +6,6 @@ import pytest
 
 from msyncd.errors import TryLater
 from msyncd.flow import retry
-from msyncd.testing import FragileDatabase
 from tests.flow.support import SCHEMA, TYPES, invoice, keys, stock, stock_sites
 
 GUARD_OFF = TYPES.replace("item: {table: item,", "item: {table: item, guard: off,").replace(
@@ -85,7 +84,7 @@ def test_p18_a_header_that_is_retried_takes_its_lines_along_and_each_is_told_of(
         assert (done.applied, done.sent_again) == ((), ())
         assert ([one.asked for one in done.still], sorted(one.id for one in done.still)) == (before, now)
         assert all("CHECK constraint failed" in one.reason for one in done.still)
-        sites.primary.connection.executescript(
+        sites.primary.connection.script(
             "PRAGMA writable_schema=ON; UPDATE sqlite_master SET sql = replace(sql, '''new''', '''bad''')"
             " WHERE name = 'invoice'; PRAGMA writable_schema=RESET;"
         )
@@ -246,7 +245,6 @@ def test_p21_a_full_disk_is_tried_later_whole(tmp_path: Path) -> None:
             stock(sites[2], f"{number:03}", "BUM", barcode=f"{number:0200}")
         sites.sync(3)
         database = sites.primary.here.database
-        assert isinstance(database, FragileDatabase)
         with database.write() as writer:
             writer.execute("PRAGMA max_page_count = 1")  # as many as there are: it cannot be less
         with pytest.raises(TryLater, match="full"):
