@@ -1,6 +1,7 @@
 """The primary accepts a batch: in one transaction the receipt is compared, rows applied, the receipt moved (P14)."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from msyncd.databases.interface import Reader, Writer
 from msyncd.errors import CloneRefused, FactsChanged, PeerRefused
@@ -13,6 +14,7 @@ from msyncd.flow.ledger.sites import Known
 from msyncd.flow.log import log_rows
 from msyncd.flow.outcome import Outcome
 from msyncd.flow.receive import received, records_of
+from msyncd.flow.replacing import refuse_replaced
 from msyncd.flow.settle import quarantine_waiting
 from msyncd.model import AppliedBatch, Refusal, Row
 
@@ -20,10 +22,21 @@ Accepted = tuple[PushReply, list[AppliedBatch], list[Refusal]]
 """The reply, and what hooks are told once it is committed."""
 
 
+class Message(Protocol):
+    """What every message says of its sender: which database on which machine. "" for the machine: it does not tell."""
+
+    @property
+    def database_id(self) -> str: ...
+    @property
+    def generation(self) -> int: ...
+    @property
+    def installation_id(self) -> str: ...
+
+
 def accept(writer: Writer, here: Here, site: int, push: Push) -> Accepted:
     """Take in a batch, exactly once. Raises FactsChanged, CloneRefused, MessageInvalid, NeedsMoreError, TryLater."""
     batch = push.batch
-    known = speaker(writer, here, site, push.database_id, push.generation, batch.facts_number)
+    known = speaker(writer, here, site, push, batch.facts_number)
     receipt = receipts.receipt_of(writer, site, push.database_id, push.generation)
     assert receipt is not None, "a hello came first"
     if push.heard > known.heard:
@@ -53,10 +66,15 @@ def accept(writer: Writer, here: Here, site: int, push: Push) -> Accepted:
     return reply, told, refused
 
 
-def speaker(reader: Reader, here: Here, site: int, database_id: str, generation: int, facts_number: int) -> Known:
-    """The site as it is registered, checked under the lock of this very transaction (P31, P32)."""
+def speaker(reader: Reader, here: Here, site: int, message: Message, facts_number: int) -> Known:
+    """The site as it is registered, checked under the lock of this very transaction (P31, P32, P35)."""
     known = sites.known(reader, site)
-    if known.database_id != database_id or known.generation != generation:
+    told = message.installation_id
+    registered = (known.database_id, known.generation) == (message.database_id, message.generation)
+    if not registered or told != known.installation_id:
+        # a token outlives a replacement: whoever bears it is known by its database and its machine
+        refuse_replaced(reader, known, message.database_id, told)
+    if not registered or told not in ("", known.installation_id):
         raise CloneRefused(f"another database syncs as site {site} now", hint="say hello again")
     number = int(meta.get(reader, "facts_number") or 0)
     if number != here.facts.number or facts_number != number:

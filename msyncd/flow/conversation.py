@@ -92,6 +92,8 @@ class Welcome(msgspec.Struct, frozen=True):
     problems: tuple[str, ...] = ()
     refusals: tuple["SpokenRefusal", ...] = ()
     now: str = ""
+    anew: int = 0
+    """Not 0: others had this site's place since this database did; it joins anew, once for each number (P35)."""
 
 
 class TypeChanges(msgspec.Struct, frozen=True):
@@ -179,6 +181,7 @@ class Push(msgspec.Struct, frozen=True):
     heard: int = 0
     included: tuple[tuple[str, SpokenRow], ...] = ()
     """Records that the batch was to take in (PushReply.needs); those that it does not bring this site does not have."""
+    installation_id: str = ""
 
 
 class PushReply(msgspec.Struct, frozen=True):
@@ -211,6 +214,7 @@ class Pull(msgspec.Struct, frozen=True):
     standing: tuple["Standing", ...] = ()
     given: tuple[tuple[str, int], ...] = ()
     """Requests for a store's records that this site has met: store and number, as PushReply.wanted gave them."""
+    installation_id: str = ""
 
 
 class Standing(msgspec.Struct, frozen=True):

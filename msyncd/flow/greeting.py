@@ -10,10 +10,11 @@ from msyncd.errors import CloneRefused, PeerRefused, RestoredBackup
 from msyncd.flow.conversation import PROTOCOL_VERSION, Hello, Welcome
 from msyncd.flow.fill import begin_anew, scope_of
 from msyncd.flow.here import Here
-from msyncd.flow.ledger import fills, meta, owed, receipts, refusals, sites
+from msyncd.flow.ledger import fills, meta, owed, receipts, refusals, replaced, sites
 from msyncd.flow.ledger.receipts import Receipt
 from msyncd.flow.ledger.sites import Known
 from msyncd.flow.link import disagreements, spoken_facts, spoken_site, spoken_types, stopped_between
+from msyncd.flow.replacing import refuse_replaced
 from msyncd.model import START, Site
 
 
@@ -34,19 +35,21 @@ def greet(here: Here, hello: Hello) -> Welcome:
     if hello.probe:
         with here.database.read() as reader:
             known = sites.known(reader, hello.sync_id)
-            _recognise(known, hello)
+            _recognise(reader, known, hello)
             return _welcome(reader, here, hello, site, known, stopped)
     with here.database.write() as writer:
         known = sites.known(writer, hello.sync_id)
-        _recognise(known, hello)
+        _recognise(writer, known, hello)
         _register(writer, here, hello, stopped)
         refusals.forget(writer, hello.sync_id, hello.heard)
         known = sites.known(writer, hello.sync_id)
         return _welcome(writer, here, hello, site, known, stopped)
 
 
-def _recognise(known: Known, hello: Hello) -> None:
-    """A known sync ID with another database or installation is a clone (P8, P35)."""
+def _recognise(reader: Reader, known: Known, hello: Hello) -> None:
+    """A known sync ID with another database or installation is a clone (P8, P35); a replaced one is told so."""
+    if (known.database_id, known.installation_id) != (hello.database_id, hello.installation_id):
+        refuse_replaced(reader, known, hello.database_id, hello.installation_id)
     for mine, theirs, what in (
         (known.database_id, hello.database_id, "database"),
         (known.installation_id, hello.installation_id, "installation"),
@@ -80,7 +83,8 @@ def _register(writer: Writer, here: Here, hello: Hello, stopped: Mapping[str, st
     if receipts.receipt_of(writer, hello.sync_id, hello.database_id, hello.generation) is None:
         receipts.put_receipt(writer, Receipt(hello.sync_id, hello.database_id, hello.generation))
     if before.database_id is None:
-        sites.note_confirmed(writer, hello.sync_id, writer.log_end())
+        moved = receipts.receipt_of(writer, hello.sync_id, hello.database_id, hello.generation) is not None
+        sites.note_confirmed(writer, hello.sync_id, writer.log_end(), held_mark=before.mark if moved else None)
         begin_anew(writer, here, here.peer(hello.sync_id), "joined")
     filling = bool(fills.fills(writer, hello.sync_id))
     for name in sorted(set(before.stopped or {}) - set(stopped)):
@@ -125,6 +129,7 @@ def _welcome(reader: Reader, here: Here, hello: Hello, site: Site, known: Known,
         pushed=receipt.cursor if receipt else START,
         pushed_mark=receipt.mark if receipt else "",
         joined=known.joined,
+        anew=replaced.came_between(reader, hello.sync_id, hello.database_id),
         problems=(*problems, *(f"{name}: {reason}" for name, reason in stopped.items())),
         refusals=refusals.unheard(reader, hello.sync_id, hello.heard),
         now=here.now(),

@@ -2,6 +2,8 @@
 
 An empty site is filled from the other end, without a question. Where both hold records, they are compared first; if
 they differ, nothing is changed until an admin has said which side stands.
+
+A database that comes back to a place where others have worked meanwhile (P35) joins anew, by the same question.
 """
 
 from collections.abc import Iterable
@@ -13,10 +15,11 @@ from msyncd.errors import JoiningUndecided
 from msyncd.flow.conversation import Piece, Pull, Welcome
 from msyncd.flow.fill import digest, next_place
 from msyncd.flow.here import Here
-from msyncd.flow.ledger import meta
+from msyncd.flow.ledger import meta, receipts
 from msyncd.flow.ledger.cleared import restored
+from msyncd.flow.ledger.receipts import Pulled
 from msyncd.flow.log import log_rows
-from msyncd.model import START, RecordType, Row
+from msyncd.model import PRIMARY, START, RecordType, Row
 
 if TYPE_CHECKING:
     from msyncd.flow.satellite import Satellite
@@ -25,6 +28,9 @@ PIECE = 5000
 
 TRUSTED = "primary_stands"
 """Where it is noted of which record types the primary's side stands, until the first fill is complete."""
+
+ANEW = "joined_anew"
+"""Under which number of the primary's this database has last joined anew."""
 
 
 @dataclass(slots=True)
@@ -43,33 +49,60 @@ class Difference:
         return bool(self.changed or self.only_here or self.only_there)
 
 
-def join(satellite: "Satellite", welcome: Welcome) -> None:
-    """Bring what stood here before into the first cycle. Raises JoiningUndecided, with nothing changed."""
+def join(satellite: "Satellite", welcome: Welcome, *, anew: int = 0) -> None:
+    """Bring what stood here before into the first cycle. Raises JoiningUndecided, with nothing changed.
+
+    `anew` not 0: this database has joined before, and comes back. Central records are the primary's then, whatever
+    stands here; of all others every difference is a question, since either end may have gone on from the other.
+    """
     here = satellite.here
     theirs = {one.name for one in welcome.record_types if one.rows}
     with here.database.read() as reader:
         mine = {name for name, one in here.types.types.items() if reader.page(one, None, 1, Scope())}
-    both = {here.types.root(name) for name in mine & theirs}
+        compared_from = reader.log_end()
+    both = {here.types.root(name) for name in (_travelling(here) if anew else mine & theirs)}
     differences = _compare(satellite, both) if both else {}
     # an item that only this site has can be made nowhere but on the primary: that is a question as well
-    alone = {name for name in mine - theirs if here.types.types[name].edited_on == "primary"}
+    alone = {name for name in mine - theirs if here.types.types[name].edited_on == "primary" and not anew}
     _refuse_central(satellite, [*(name for name, one in differences.items() if one.differs), *alone])
     undecided = {
         name: one
         for name, one in differences.items()
-        if one.differs and _decision(satellite, name) is None and not _only_adds(here, name, one)
+        if one.differs and _decision(satellite, name) is None and (anew or not _only_adds(here, name, one))
     }
     homeless = {name for name in alone if name not in differences and _decision(satellite, name) is None}
     if undecided or homeless:
+        why = "others have worked in this site's place, and " if anew else ""
         raise JoiningUndecided(
-            "both ends hold records and differ: " + "; ".join(_words(undecided, homeless)),
+            f"{why}both ends hold records and differ: " + "; ".join(_words(undecided, homeless)),
             hint="say which side stands: `msyncd sync --trust primary`, or --trust site, or --trust TYPE=primary",
         )
     with here.database.write() as writer:
+        if anew:
+            _begin_anew(writer, anew, compared_from)
         for name in here.types.order:
             _bring(writer, here, name, differences.get(name), mine, _decision(satellite, name))
         trusted = [name for name, one in differences.items() if one.differs and _decision(satellite, name) == "primary"]
         meta.put(writer, TRUSTED, "\n".join(trusted))
+
+
+def joined_anew(reader: Reader) -> int:
+    """The number under which this database has last joined anew."""
+    return int(meta.get(reader, ANEW) or 0)
+
+
+def _begin_anew(writer: Writer, number: int, compared_from: Cursor) -> None:
+    """What had still to be sent when the comparison began is decided with it; what was written since is still sent."""
+    writer.trim_log(compared_from)
+    meta.note_trimmed(writer, compared_from)
+    receipts.put_pulled(writer, PRIMARY, Pulled())  # the fill begins at the beginning
+    meta.put(writer, ANEW, str(number))
+
+
+def _travelling(here: Here) -> list[str]:
+    """The record types that a site may edit and that come back to it."""
+    types = here.types.types
+    return [name for name, one in types.items() if one.edited_on != "primary" and one.sent_to != "primary_only"]
 
 
 def _refuse_central(satellite: "Satellite", names: Iterable[str]) -> None:
@@ -142,6 +175,7 @@ def _compare(satellite: "Satellite", roots: set[str]) -> dict[str, Difference]:
                 here.facts.number,
                 fill=(0, *place),
                 digests=True,
+                installation_id=here.installation_id,
             )
         piece = satellite.peer.pull(request).piece
         if piece is None or not piece.type:

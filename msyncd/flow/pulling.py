@@ -87,6 +87,7 @@ def _request(satellite: "Satellite", reader: Reader, pulled: Pulled, pace: Pace,
             (str(name).removeprefix(GIVEN), int(str(number)))
             for name, number in reader.execute("SELECT name, value FROM msyncd_meta WHERE name LIKE 'given:%'")
         ),
+        installation_id=here.installation_id,
     )
 
 

@@ -119,12 +119,15 @@ def _send(satellite: "Satellite", batch: Batch, included: list[Record]) -> PushR
     with here.database.read() as reader:
         database_id, generation = meta.get(reader, "database_id") or "", meta.generation(reader)
         heard = sites.known(reader, PRIMARY).heard
+    mine = here.installation_id
     parts = staged.parted(batch, PART_RECORDS) if len(batch) > PART_RECORDS else [batch]
     for part in parts[:-1]:
-        reply = satellite.peer.push(Push(part, database_id, generation, heard))
+        reply = satellite.peer.push(Push(part, database_id, generation, heard, installation_id=mine))
         if reply.cursor != batch.after:
             return reply
-    return satellite.peer.push(Push(parts[-1], database_id, generation, heard, tuple(included)))
+    return satellite.peer.push(
+        Push(parts[-1], database_id, generation, heard, tuple(included), installation_id=mine)
+    )
 
 
 def _confirm(satellite: "Satellite", under_way: _Sent, reply: PushReply, pace: Pace) -> tuple[Pace, int, int]:

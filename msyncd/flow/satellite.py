@@ -17,7 +17,7 @@ from msyncd.flow.conversation import PROTOCOL_VERSION, Hello, Peer, SpokenType, 
 from msyncd.flow.facts import write_facts
 from msyncd.flow.hearing import hear
 from msyncd.flow.here import Here
-from msyncd.flow.joining import join
+from msyncd.flow.joining import join, joined_anew
 from msyncd.flow.ledger import aside, marks, meta, owed, receipts, sites
 from msyncd.flow.ledger.receipts import Pulled
 from msyncd.flow.ledger.sites import Known
@@ -130,11 +130,12 @@ class Satellite:
                 marks.confirm(writer, PRIMARY, welcome.pushed_mark)
             sites.note_confirmed(writer, PRIMARY, welcome.pushed)
             hear(writer, here, welcome.refusals)
+            anew = welcome.anew if welcome.anew > joined_anew(writer) and known.joined else 0
         self.here = replace(here, facts=facts)  # not before they are durable: else nobody would write them any more
         self.link = Link(stopped, {one.name: one for one in welcome.record_types}, welcome.problems)
-        if not known.joined:
+        if anew or not known.joined:
             try:
-                join(self, welcome)
+                join(self, welcome, anew=anew)
             except BaseException:
                 self.link = None  # not joined: the next cycle must not go on as if it were
                 raise

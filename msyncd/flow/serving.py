@@ -40,7 +40,7 @@ class Serving:
         """The next batch or piece for a satellite. Raises FactsChanged, RestoredBackup, TryLater."""
         peer, include = here.peer(site), records_of(here.types, pull.include)
         with here.database.read() as reader:
-            known = speaker(reader, here, site, pull.database_id, pull.generation, pull.facts_number)
+            known = speaker(reader, here, site, pull, pull.facts_number)
             if pull.mark and not marks.knows(reader, marks.SHARED, pull.mark):
                 raise RestoredBackup(
                     f"site {site} has seen changes of the primary that the primary's database does not know",
@@ -147,6 +147,7 @@ def _heard(
     if not news or pull.digests:
         return
     with here.database.write() as writer:
+        speaker(writer, here, site, pull, pull.facts_number)  # it may have been replaced since it was looked at
         if pull.heard > known.heard:
             refusals.forget(writer, site, pull.heard)
         for one in finished:

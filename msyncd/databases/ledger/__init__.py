@@ -16,6 +16,9 @@ TABLES: dict[str, str] = {
         joined {int} NOT NULL DEFAULT 0, heard {int} NOT NULL DEFAULT 0, confirmed_major {int} NOT NULL DEFAULT 0,
         confirmed_seq {int} NOT NULL DEFAULT 0, last_contact {text}, last_success {text}, problem {text},
         batch_size {int}, to_receive {int}, filling {text}, record_types {text}, held_mark {text}""",
+    # P35: databases that had a site's place and were replaced; readmitted 1: it may come back
+    "msyncd_replaced": """number {int} NOT NULL PRIMARY KEY, site {int} NOT NULL, database_id {text} NOT NULL,
+        installation_id {text} NOT NULL, at {text} NOT NULL, readmitted {int} NOT NULL DEFAULT 0""",
     # P8: what the sender noted before it sent; peer 0 on the primary: marks shared by all sites
     "msyncd_mark": """mark {text} NOT NULL PRIMARY KEY, peer {int} NOT NULL, after_major {int} NOT NULL,
         after_seq {int} NOT NULL, upto_major {int} NOT NULL, upto_seq {int} NOT NULL, at {text} NOT NULL,

@@ -40,14 +40,7 @@ class Answering:
         """Which ranges differ, or how records stand. Raises FactsChanged, CloneRefused, MessageInvalid."""
         here, question = self._here, self._question
         with here.database.read() as reader:
-            speaker(
-                reader,
-                here,
-                self._site.sync_id,
-                question.database_id,
-                question.generation,
-                question.facts_number,
-            )
+            speaker(reader, here, self._site.sync_id, question, question.facts_number)
             if question.keys and not question.send_again:
                 found = Compared(records=self._standing(reader))
             elif question.listing:
@@ -61,6 +54,7 @@ class Answering:
     def _write(self) -> None:
         here, question = self._here, self._question
         with here.database.write() as writer:
+            speaker(writer, here, self._site.sync_id, question, question.facts_number)
             if question.send_again:
                 keys = [tuple(key) for key in question.keys]
                 log_rows(writer, here, self._type, keys, only_site=self._site.sync_id)

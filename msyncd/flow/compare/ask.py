@@ -238,5 +238,6 @@ class Comparing:
                 keys,
                 send_again,
                 results,
+                here.installation_id,
             )
         )

@@ -37,6 +37,7 @@ class Compare(msgspec.Struct, frozen=True):
     keys: tuple[SpokenKey, ...] = ()
     send_again: bool = False
     results: tuple["Result", ...] = ()
+    installation_id: str = ""
 
 
 class Digest(msgspec.Struct, frozen=True, array_like=True):
