@@ -7,7 +7,7 @@ import click
 from msyncd.commands.group import Command
 from msyncd.commands.options import json_option
 from msyncd.commands.output import count, print_json
-from msyncd.commands.site import note_problems, open_here, settings_here
+from msyncd.commands.site import loaded_here, note_problems, open_here
 from msyncd.databases.interface import Installed
 
 INVALID = 78
@@ -23,17 +23,18 @@ def init(as_json: bool) -> int:
 
     A record type with an error is left out, and the exit status is 78.
     """
-    opened = open_here(settings_here())
-    made = opened.installed
+    loaded = loaded_here()
+    opened = open_here(loaded.settings)
+    made, problems = opened.installed, (*loaded.warnings, *opened.problems)
     if as_json:
         document = {"made": made.made, "dropped": made.dropped, "lost": made.lost}
-        print_json({"format": 1, **document, "problems": [asdict(one) for one in opened.problems]})
+        print_json({"format": 1, **document, "problems": [asdict(one) for one in problems]})
     else:
-        note_problems(opened.problems)
+        note_problems(problems)
         click.echo(f"{opened.here.settings.this_site.name}: {_words(made)}")
         for name in made.lost:
             click.echo(f"{name}: its table was rebuilt and had lost its triggers; it is filled anew")
-    return INVALID if any(one.severity == "error" for one in opened.problems) else 0
+    return INVALID if any(one.severity == "error" for one in problems) else 0
 
 
 def _words(made: Installed) -> str:

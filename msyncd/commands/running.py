@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from msyncd.commands.progress import Progress
 from msyncd.errors import MsyncdError, TryLater, WrongUsage
+from msyncd.settings.state_directory import choose
 
 _STATE: Final = re.compile(r"^state_directory:[ \t]*['\"]?([^'\"#\n]+)", re.MULTILINE)
 
@@ -73,8 +74,8 @@ def state_directory_of(config: Path) -> Path:
         found = _STATE.search(config.read_text(encoding="utf-8", errors="replace"))
     except OSError:
         found = None
-    written = found[1].strip() if found else os.environ.get("STATE_DIRECTORY", "").split(os.pathsep)[0] or ".msyncd"
-    return Path(os.path.normpath(Path.cwd() / config.parent / written))
+    file = Path(os.path.normpath(Path.cwd() / config))
+    return choose(found[1].strip() if found else None, file, os.environ).path
 
 
 def status_of_daemon(state_directory: Path) -> dict[str, Any] | None:

@@ -10,14 +10,20 @@ if TYPE_CHECKING:
     from msyncd.flow.looking import Look
     from msyncd.flow.opening import Opened
     from msyncd.plugins import Plugins
+    from msyncd.settings import Loaded
     from msyncd.settings.values import Settings
+
+
+def loaded_here() -> "Loaded":
+    """The configuration in force, with what is worth saying about it. Raises ConfigurationInvalid."""
+    from msyncd.settings import load
+
+    return load(config_path())
 
 
 def settings_here() -> "Settings":
     """The configuration in force. Raises ConfigurationInvalid."""
-    from msyncd.settings import load
-
-    return load(config_path()).settings
+    return loaded_here().settings
 
 
 def plugins_of(settings: "Settings") -> "tuple[Plugins, list[Problem]]":

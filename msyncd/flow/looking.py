@@ -1,6 +1,5 @@
 """Looking at a site without touching it: what status, explain, check and lists begin with. Nothing is written."""
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from msyncd.flow.types import TypeSet, resolve
 from msyncd.flow.world import FlowWorld
 from msyncd.model import PRIMARY, Facts
 from msyncd.plugins import Plugins
+from msyncd.settings.state_directory import installation_id
 from msyncd.settings.values import Settings
 
 
@@ -52,10 +52,7 @@ def look(settings: Settings, plugins: Plugins, *, clock: Clock = utc_now, databa
 
 def known_installation(state_directory: Path) -> str:
     """This installation's ID if it has one; "" before its first start. It is not made here (see opening.py)."""
-    try:
-        return str(json.loads((state_directory / "installation.json").read_text())["id"])
-    except (OSError, ValueError, KeyError):
-        return ""
+    return installation_id(state_directory) or ""
 
 
 def _ids(reader: Reader) -> dict[str, int]:

@@ -19,6 +19,7 @@ from msyncd.flow.types import resolve
 from msyncd.flow.world import FlowWorld
 from msyncd.model import PRIMARY, Changes, Facts, RecordType, Row
 from msyncd.plugins import Plugins
+from msyncd.settings.state_directory import INSTALLATION
 from msyncd.settings.values import Settings
 
 
@@ -54,7 +55,9 @@ def open_site(
     capture = Capture(settings.this_site.sync_id, tuple(types.types[name] for name in types.order), known)
     installed = database.install(capture)
     types = replace(types, ids=installed.ids)
-    here = Here(settings, database, types, plugins, known, installation_id(settings.state_directory), clock)
+    here = Here(
+        settings, database, types, plugins, known, installation_id(settings.state_directory, settings.file), clock
+    )
     with database.write() as writer:
         meta.identity(writer)
         meta.put(writer, "sync_id", str(settings.this_site.sync_id))
@@ -205,9 +208,12 @@ def _look_after_lost(writer: Writer, here: Here, installed: Installed) -> None:
         writer.execute("UPDATE msyncd_record_type SET captured = 1 WHERE name = ?", (name,))
 
 
-def installation_id(state_directory: Path) -> str:
-    """This installation's own ID, made once; it lives outside the database, so that a copied one betrays itself."""
-    file = state_directory / "installation.json"
+def installation_id(state_directory: Path, configuration: Path) -> str:
+    """This installation's own ID, made once; it lives outside the database, so that a copied one betrays itself.
+
+    It is noted for which configuration it was made, so that commands find it there (settings/state_directory.py).
+    """
+    file = state_directory / INSTALLATION
     try:
         return str(json.loads(file.read_text())["id"])
     except FileNotFoundError:
@@ -219,12 +225,12 @@ def installation_id(state_directory: Path) -> str:
     try:
         state_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         with temporary.open("x") as out:
-            json.dump({"id": made}, out)
+            json.dump({"id": made, "configuration": str(configuration)}, out)
             out.flush()
             os.fsync(out.fileno())
         os.link(temporary, file)  # fails if another process was first: then its ID stands
     except FileExistsError:
-        return installation_id(state_directory)
+        return installation_id(state_directory, configuration)
     except OSError as error:
         raise MsyncdError(
             f"the state directory {state_directory} cannot be written: {error}", hint="create it for this user"

@@ -1,9 +1,8 @@
 """Makes the frozen values of a configuration that was found to be right."""
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from msyncd.model import AlsoSentTo, Through
 from msyncd.settings.addresses import database_url, site_url
@@ -12,6 +11,7 @@ from msyncd.settings.nodes import Node, WrittenFloat, WrittenInt
 from msyncd.settings.schema import PeerSection, ThisSiteSection
 from msyncd.settings.schema_record_types import RecordTypeSection, StoresSection, ThroughSection
 from msyncd.settings.sources import RecordTypes, Sources, absolute
+from msyncd.settings.state_directory import choose
 from msyncd.settings.values import (
     DeclaredType,
     Listen,
@@ -27,7 +27,6 @@ from msyncd.settings.values import (
 )
 
 T = TypeVar("T")
-_DEFAULT_STATE: Final = ".msyncd"
 
 
 def build(sources: Sources) -> Settings:
@@ -47,7 +46,7 @@ def build(sources: Sources) -> Settings:
         record_types=tuple(_declared(sources.record_types)),
         plugins=tuple(_plugins(sources)),
         log=LogSettings(model.log.level, model.log.format),
-        state_directory=_state_directory(model.state_directory, sources),
+        state_directory=choose(model.state_directory, sources.path, sources.environment).path,
         max_sync_id=model.max_sync_id,
         allow_plain_http=model.allow_plain_http,
         keep_days=model.keep,
@@ -125,13 +124,6 @@ def _secret(section: ThisSiteSection | PeerSection, sources: Sources) -> Secret 
 
 def _path(written: str | None, base: Path) -> Path | None:
     return absolute(base, written) if written else None
-
-
-def _state_directory(written: str | None, sources: Sources) -> Path:
-    if written:
-        return absolute(sources.base, written)
-    from_systemd = sources.environment.get("STATE_DIRECTORY", "").split(os.pathsep)[0]
-    return absolute(sources.base, from_systemd or _DEFAULT_STATE)
 
 
 def _stores(parts: list[RecordTypes]) -> StoresTable | None:

@@ -12,6 +12,7 @@ from msyncd.settings.expand import expand
 from msyncd.settings.schema import Configuration, PeerSection, ThisSiteSection
 from msyncd.settings.secrets import is_hash
 from msyncd.settings.sources import Sources, absolute
+from msyncd.settings.state_directory import choose
 from msyncd.settings.validate import Findings, Loc, Validated
 
 _READABLE_BY_OTHERS = 0o044
@@ -21,6 +22,14 @@ _PASSWORDS = ("password", "password_file", "password_hash")
 def check_trust(main: Validated[Configuration], sources: Sources, findings: Findings) -> None:
     """Reports what is wrong with addresses, certificates and passwords, all at once."""
     _Trust(main, sources, findings).check()
+
+
+def check_state_directory(main: Validated[Configuration], sources: Sources, findings: Findings) -> None:
+    """Says where the installation's state is, if that is not where one would look, or if there are two of them."""
+    chosen = choose(main.model.state_directory, sources.path, sources.environment)
+    if chosen.message:
+        mark = main.tree.at(("state_directory",)).mark
+        findings.add(main.file, mark, chosen.message, chosen.hint, severity="warning")
 
 
 class _Trust:

@@ -9,7 +9,7 @@ from msyncd.errors import ConfigurationInvalid, Problem
 from msyncd.settings.build import build
 from msyncd.settings.check_record_types import check_record_types
 from msyncd.settings.check_sites import check_sites
-from msyncd.settings.check_trust import check_trust
+from msyncd.settings.check_trust import check_state_directory, check_trust
 from msyncd.settings.sources import read_all
 from msyncd.settings.validate import Findings
 from msyncd.settings.values import Settings
@@ -48,6 +48,7 @@ def attempt(path: Path, environment: Mapping[str, str]) -> Attempt:
         check_sites(sources.main, findings)
         check_trust(sources.main, sources, findings)
         check_record_types(sources, findings)
+        check_state_directory(sources.main, sources, findings)
     problems = findings.sorted()
     loaded = None if findings.errors else Loaded(build(sources), problems)
     return Attempt(loaded, problems, (*sources.contents, *sources.referred))
