@@ -257,7 +257,10 @@ def msyncd_config_changed(old: Any, new: Any, context: Context) -> None:
 
 @hookspec
 def msyncd_commands(group: "click.Group", context: Context) -> None:
-    """When the command line is made: add commands to `group`, e.g. with `@group.command("stock-report")`."""
+    """When a command is called that msyncd does not have: add commands, e.g. with `@group.command("stock-report")`.
+
+    Be quick, and only add: it is asked at each such call, and by `msyncd plugins`. A name that is taken is refused.
+    """
 
 
 @hookspec

@@ -38,6 +38,8 @@ cli = RootGroup(
     sections=SECTIONS,
     help="""Keeps the databases of medicine stores in step: one primary, many satellites.
 
+    Plugins may add commands: `msyncd plugins` lists them.
+
     Exit status: 0 done; 1 the answer is no; 2 wrong usage; 75 try again later; 78 the configuration is invalid.
     """,
     examples=("msyncd check", "msyncd sync", "msyncd status -c /etc/msyncd/msyncd.yaml"),

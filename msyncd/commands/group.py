@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from msyncd.commands.ending import ended, with_pipe
-from msyncd.commands.options import config_option
+from msyncd.commands.options import config_option, config_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,27 @@ class RootGroup(Group):
         return [*self._listed, *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name."""
+        """The command of that name; None if it is none of msyncd's own."""
         listed = self._listed.get(cmd_name)
         return listed.load() if listed is not None else super().get_command(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is called: msyncd's own, else one that a plugin adds."""
+        if not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            added = self._added(args)
+            if added is not None:
+                return args[0], added, args[1:]
+        return super().resolve_command(ctx, args)
+
+    def _added(self, args: list[str]) -> click.Command | None:
+        from msyncd.commands.added import added_commands, config_in  # only now: plugins take their time
+
+        group, wrong = added_commands(config_in(args[1:]) or config_path(), self._listed)
+        for line in wrong:
+            click.echo(line, err=True)
+        return group.commands.get(args[0])
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands under their headings; nothing is imported for it."""

@@ -1,5 +1,6 @@
 """`msyncd plugins`: what is loaded, and how it goes."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -7,12 +8,12 @@ import click
 
 from msyncd.commands.group import Command
 from msyncd.commands.options import json_option
-from msyncd.commands.output import print_json, print_table
+from msyncd.commands.output import note, print_json, print_table
 from msyncd.commands.running import plugin_figures
 from msyncd.commands.site import plugins_of, settings_here, shown
 
 if TYPE_CHECKING:
-    from msyncd.plugins import PluginReport
+    from msyncd.plugins import PluginReport, Plugins
 
 HEADINGS = ("plugin", "from", "hooks", "calls", "seconds", "failures")
 
@@ -22,24 +23,42 @@ HEADINGS = ("plugin", "from", "hooks", "calls", "seconds", "failures")
 def plugins(as_json: bool) -> int:
     """What is loaded, from where, its hooks, time spent, failures.
 
-    The built-in rules are plugins too, and are asked first. Calls, time and failures are those of the running daemon;
-    without one they are not known. Exit status: 0, or 78 if a plugin that the YAML lists does not load.
+    Then the commands that plugins add to `msyncd`. The built-in rules are plugins too, and are asked first. Calls, time
+    and failures are those of the running daemon; without one they are not known. Exit status: 0, or 78 if a plugin that
+    the YAML lists does not load.
     """
     settings = settings_here()
     loaded, problems = plugins_of(settings)
     figures = plugin_figures(settings.state_directory)
     reports = loaded.report()
+    added, failed = _added(loaded)
+    for line in failed:
+        note(line)
     if as_json:
         documents = [_document(one, figures.get(one.name, {})) for one in reports]
-        print_json({"format": 1, "plugins": documents, "problems": [asdict(one) for one in problems]})
+        commands = sorted(added)
+        print_json(
+            {"format": 1, "plugins": documents, "commands": commands, "problems": [asdict(one) for one in problems]}
+        )
     else:
         print_table(HEADINGS, [_row(one, figures.get(one.name)) for one in reports], numbers=HEADINGS[3:])
+        for name, command in sorted(added.items()):
+            click.echo(f"msyncd {name}: {command.get_short_help_str(100)}")
         for name, figure in figures.items():
             if figure.get("last_failure"):
                 click.echo(f"{name}: {figure['last_failure']}")
         for problem in problems:
             click.echo(shown(problem))
     return 78 if any(one.severity == "error" for one in problems) else 0
+
+
+def _added(loaded: "Plugins") -> tuple[Mapping[str, click.Command], list[str]]:
+    """The commands that plugins add, and what failed."""
+    from msyncd.commands import SECTIONS
+    from msyncd.commands.added import commands_of
+
+    group, failed = commands_of(loaded, {name for section in SECTIONS.values() for name in section})
+    return group.commands, failed
 
 
 def _document(one: "PluginReport", figure: dict[str, object]) -> dict[str, object]:
