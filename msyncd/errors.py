@@ -69,6 +69,10 @@ class PeerUnreachable(TryLater):
     """The other end did not answer, or the line broke."""
 
 
+class Interrupted(TryLater):
+    """A cycle stops between two batches: the daemon ends, or swaps its configuration. It goes on where it stopped."""
+
+
 class HelloAgain(TryLater):
     """What was agreed at the last hello no longer holds."""
 

@@ -52,6 +52,7 @@ def open_here(settings: "Settings") -> "Opened":
     from msyncd.flow.world import FlowWorld
 
     plugins, problems = plugins_of(settings)
+    problems += plugins.config_checked(None, settings)
     if any(one.severity == "error" for one in problems):
         raise ConfigurationInvalid(tuple(problems))
     opened = open_site(settings, plugins)

@@ -27,9 +27,14 @@ from msyncd.wire.tokens import Tokens
 __all__ = ["Site", "assemble", "load_plugins", "primary_client", "serve"]
 
 
-def load_plugins(settings: Settings) -> tuple[Plugins, tuple[Problem, ...]]:
-    """The plugins, and warnings. Raises ConfigurationInvalid if one does not load: a site does not run without it."""
+def load_plugins(settings: Settings, old: Settings | None = None) -> tuple[Plugins, tuple[Problem, ...]]:
+    """The plugins, and warnings. `old`: what is in force until now.
+
+    Raises ConfigurationInvalid if a plugin does not load, since a site does not run without it; or if one finds an
+    error in the configuration.
+    """
     plugins, problems = Plugins.load(settings.plugins, builtin=BUILTIN)
+    problems += plugins.config_checked(old, settings)
     if any(one.severity == "error" for one in problems):
         raise ConfigurationInvalid(tuple(problems))
     return plugins, tuple(problems)
@@ -41,11 +46,15 @@ def assemble(
     clock: Clock = utc_now,
     database: Database | None = None,
     plugins: Plugins | None = None,
+    old: Settings | None = None,
 ) -> Site:
-    """Open the site. Raises ConfigurationInvalid, DatabaseUnavailable and what else `open_site` raises."""
+    """Open the site; `old` is what is in force until now.
+
+    Raises ConfigurationInvalid, DatabaseUnavailable and what else `open_site` raises.
+    """
     warnings: tuple[Problem, ...] = ()
     if plugins is None:
-        plugins, warnings = load_plugins(settings)
+        plugins, warnings = load_plugins(settings, old)
     database = database or open_database(settings.this_site.database, zero_dates=settings.zero_dates)
     before = database.schema_version()
     opened = open_site(settings, plugins, clock=clock, database=database)

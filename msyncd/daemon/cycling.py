@@ -10,11 +10,10 @@ from typing import Any
 import structlog
 
 from msyncd.daemon.control import error_document
-from msyncd.daemon.line import Interrupted
 from msyncd.daemon.loop import Loop
 from msyncd.daemon.report import Report
 from msyncd.daemon.site import Site
-from msyncd.errors import MsyncdError, TryLater
+from msyncd.errors import Interrupted, MsyncdError, TryLater
 from msyncd.model import PRIMARY, CycleSummary
 
 REQUEST_SECONDS = 420.0

@@ -114,8 +114,9 @@ class Keeping:
     def _begin(self, settings: Settings) -> None:
         """The first life. Whatever keeps it from beginning is waited out; an edit meanwhile is tried instead."""
         logging.configure(settings.log)
-        plugins, self._plugins = self._plugins, None
-        life = self._made(settings, plugins)
+        loaded, self._plugins = self._plugins, None
+        # an edit may have come between reading and here: what was loaded at the start is not its plugins
+        life = self._made(settings, loaded if settings is self.in_force else None)
         self._start(life, settings)
         self._begun = True
 
@@ -123,10 +124,11 @@ class Keeping:
         old = self.in_force
         lines = differences(old, new)
         if self.life is None or needs_another_site(old, new):
-            fresh = self._made(new, None)
+            fresh = self._made(new, None, old)
             if self.life is not None:
                 self._end(self.life)
             self._start(fresh, new)
+            self._tell_changed(old)
         else:
             swap(self.life.site, new)
             self.in_force = new
@@ -134,10 +136,16 @@ class Keeping:
         logging.configure(new.log)
         self._log.info("the edited configuration is in force", changed="; ".join(lines) or "files only")
 
-    def _made(self, settings: Settings, plugins: Plugins | None) -> Life | None:
+    def _tell_changed(self, old: Settings) -> None:
+        """Plugins of the new life are told that it is one; those of a swap are told there."""
+        if self.life is not None:
+            for failed in self.life.site.here.plugins.config_changed(old, self.in_force):
+                self._log.warning("a plugin failed when the configuration was swapped", reason=failed.reason)
+
+    def _made(self, settings: Settings, plugins: Plugins | None, old: Settings | None = None) -> Life | None:
         if settings.stands_alone:
             return None
-        site = assemble(settings, clock=self._clock, plugins=plugins)
+        site = assemble(settings, clock=self._clock, plugins=plugins, old=old)
         make = PrimaryLife if settings.is_primary else SatelliteLife
         return make(site, self._report, self._started)
 

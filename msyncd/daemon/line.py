@@ -2,13 +2,8 @@
 
 from collections.abc import Callable
 
-from msyncd.errors import TryLater
 from msyncd.flow.compare.messages import Compare, Compared
 from msyncd.flow.conversation import Hello, Peer, Pull, PullReply, Push, PushReply, Waiting, WaitReply, Welcome
-
-
-class Interrupted(TryLater):
-    """The cycle stops between two batches: the daemon ends, or swaps its configuration. It goes on where it stopped."""
 
 
 class Line:

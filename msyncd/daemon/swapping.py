@@ -23,12 +23,11 @@ def needs_another_site(old: Settings, new: Settings) -> bool:
 
 def swap(site: Site, new: Settings) -> None:
     """Take a configuration in. Raises ConfigurationInvalid or another MsyncdError, and then nothing has changed."""
-    plugins, warnings = load_plugins(new)
     old = site.here
+    plugins, warnings = load_plugins(new, old.settings)
     moved = _opens_anew(old.settings, new)
     database = open_database(new.this_site.database, zero_dates=new.zero_dates) if moved else old.database
     try:
-        _refuse_errors(plugins.config_checked(old.settings, new))
         found = look(new, plugins, clock=old.clock, database=database)
         before = {one.message for one in site.problems}
         _refuse_errors([one for one in found.problems if one.message not in before])

@@ -19,7 +19,7 @@ from msyncd.flow.ledger import meta, receipts
 from msyncd.flow.ledger.cleared import restored
 from msyncd.flow.ledger.receipts import Pulled
 from msyncd.flow.log import log_rows
-from msyncd.model import PRIMARY, START, RecordType, Row
+from msyncd.model import PRIMARY, START, Cursor, RecordType, Row
 
 if TYPE_CHECKING:
     from msyncd.flow.satellite import Satellite

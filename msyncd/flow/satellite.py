@@ -11,7 +11,7 @@ import msgspec
 
 from msyncd import __version__
 from msyncd.databases.interface import Writer
-from msyncd.errors import DatabaseUnavailable, HelloAgain, PeerRefused, RestoredBackup
+from msyncd.errors import DatabaseUnavailable, HelloAgain, Interrupted, MsyncdError, PeerRefused, RestoredBackup
 from msyncd.flow import pulling, pushing
 from msyncd.flow.conversation import PROTOCOL_VERSION, Hello, Peer, SpokenType, Waiting, Welcome
 from msyncd.flow.facts import write_facts
@@ -58,7 +58,21 @@ class Satellite:
         self.rounds = 0
 
     def cycle(self, progress: Progress = silent) -> CycleSummary:
-        """Hello if none was said since the last change, then push, then pull. Raises MsyncdError."""
+        """Hello if none was said since the last change, then push, then pull. Raises MsyncdError.
+
+        Plugins are told of its end, also of a failure; not of a pause, after which it goes on.
+        """
+        try:
+            summary = self._cycle(progress)
+        except Interrupted:
+            raise
+        except Exception as error:
+            self.here.plugins.cycle_finished(self._failure(error))
+            raise
+        self.here.plugins.cycle_finished(summary)
+        return summary
+
+    def _cycle(self, progress: Progress) -> CycleSummary:
         self.rounds = 0
         for attempt in range(MOST_HELLOS):
             try:
@@ -73,9 +87,7 @@ class Satellite:
                     raise
             else:
                 self._note_success()
-                summary = self._summary(sent, received, refused)
-                self.here.plugins.cycle_finished(summary)
-                return summary
+                return self._summary(sent, received, refused)
         raise AssertionError("the last attempt returned or raised")
 
     def _note_success(self) -> None:
@@ -213,6 +225,15 @@ class Satellite:
         with self.here.database.write() as writer:
             for name, keys in records.items():
                 log_rows(writer, self.here, self.here.types.types[name], keys)  # type: ignore[arg-type]  # keys
+
+    def _failure(self, error: Exception) -> CycleSummary:
+        """What is known of a cycle that failed: how much is left, if the database can be read, and why."""
+        words = str(error) if isinstance(error, MsyncdError) else f"{type(error).__name__}: {error}"
+        try:
+            known = self._summary(0, 0, 0)
+        except MsyncdError:
+            known = CycleSummary()
+        return replace(known, left_to_receive=None, problem=words)
 
     def _summary(self, sent: int, received: int, refused: int) -> CycleSummary:
         here = self.here

@@ -125,15 +125,20 @@ class Country:
         """Daemons in processes of their own; returns when each is ready."""
         for site in sites:
             (self.state(site) / "daemon.json").unlink(missing_ok=True)
-            self.running[site] = subprocess.Popen(
-                [sys.executable, "-c", RUN, str(self.config(site))],
-                env={**os.environ, "PYTHONFAULTHANDLER": "1", **(environment or {})},
-                stdout=subprocess.PIPE,
-                stderr=(self.folder / f"log{site}").open("a"),
-                text=True,
-            )
+            self.spawn(site, environment)
         for site in sites:
             until(lambda site=site: self.answers(site), 20)  # type: ignore[misc]  # the default binds the site
+
+    def spawn(self, site: int, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
+        """A daemon in a process of its own; it may well end at once."""
+        self.running[site] = subprocess.Popen(
+            [sys.executable, "-c", RUN, str(self.config(site))],
+            env={**os.environ, "PYTHONFAULTHANDLER": "1", **(environment or {})},
+            stdout=subprocess.PIPE,
+            stderr=(self.folder / f"log{site}").open("a"),
+            text=True,
+        )
+        return self.running[site]
 
     def answers(self, site: int) -> bool:
         assert self.running[site].poll() is None, self.log(site)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from msyncd.errors import Interrupted, PeerUnreachable
 from msyncd.testing import Sites
 from tests.flow.support import invoice, keys, stock, stock_sites
 
@@ -344,3 +345,30 @@ def test_no_plugin_switches_the_ownership_check_off(tmp_path: Path) -> None:
         sites.sync()
         assert keys(sites.primary, "stock") == []
         assert [one.plugin for one in sites.primary.quarantine] == ["active_site"]
+
+
+def test_a_cycle_that_failed_is_told_with_its_reason_and_one_that_only_paused_is_not(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    source = f"""def msyncd_cycle_finished(cycle, context):
+    with open({str(told)!r}, "a") as out:
+        print(context.site, cycle.left_to_send, cycle.left_to_receive, cycle.problem, file=out)
+"""
+    with with_plugin(tmp_path, source) as sites:
+        stock(sites[2], "a", "BUM")
+        told.unlink()
+
+        def pause(_kind: str) -> None:
+            raise Interrupted("it goes on after this")
+
+        sites[2].line.on_reply = pause
+        with pytest.raises(Interrupted):
+            sites[2].cycle()
+        assert not told.exists()
+        sites[2].line.on_reply = None
+        sites[2].line.cut = True
+        stock(sites[2], "b", "BUM")
+        with pytest.raises(PeerUnreachable):
+            sites[2].cycle()
+        sites[2].line.cut = False
+        sites[2].cycle()
+        assert told.read_text().splitlines() == ["2 2 None the line is cut before the push", "2 0 0 None"]
