@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-UNIT = Path(__file__).parent.parent / "msyncd.service"
+UNIT = Path(__file__).parents[2] / "msyncd.service"
 ANALYZE = shutil.which("systemd-analyze")
 
 needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not here (Debian: apt install systemd)")
