@@ -125,9 +125,7 @@ def _send(satellite: "Satellite", batch: Batch, included: list[Record]) -> PushR
         reply = satellite.peer.push(Push(part, database_id, generation, heard, installation_id=mine))
         if reply.cursor != batch.after:
             return reply
-    return satellite.peer.push(
-        Push(parts[-1], database_id, generation, heard, tuple(included), installation_id=mine)
-    )
+    return satellite.peer.push(Push(parts[-1], database_id, generation, heard, tuple(included), installation_id=mine))
 
 
 def _confirm(satellite: "Satellite", under_way: _Sent, reply: PushReply, pace: Pace) -> tuple[Pace, int, int]:

@@ -110,13 +110,17 @@ class Serving:
             end = reader.log_end()
         piece = poured.piece
         left_out = (*poured.left_out, *(stopped_of(here, fill, known.stopped or {}) if piece.last else ()))
-        if reaches < end or left_out or poured.failed or _has_versions(here, piece.types):
+        holds = piece.types if here.plugins.routed_by_plugins else ()
+        if reaches < end or left_out or poured.failed or holds or _has_versions(here, piece.types):
             with here.database.write() as writer:
                 if reaches < end:
                     mark = marks.note(writer, marks.SHARED, pull.cursor, end, here.now())
                 # from the tables, not from the log: what stood before the boundary has no entry there
                 note_left_out(writer, here, peer.sync_id, START, left_out)
                 quarantine_failed(writer, here, poured.failed)
+                for one in holds:
+                    width = len(here.types.types[one.type].key)
+                    held.hold(writer, peer.sync_id, one.type, [tuple(row[:width]) for row in one.rows])
                 types = tuple(_numbered(writer, here, one) for one in piece.types)
             piece = msgspec.structs.replace(piece, types=types)
         cursor = fill.boundary if fill.initial and piece.last else pull.cursor

@@ -200,6 +200,22 @@ def test_p11_a_route_that_a_plugin_adds_and_takes_away(tmp_path: Path) -> None:
         assert keys(sites[2], "stock") == keys(sites.primary, "stock") == ["a", "b"]
 
 
+def test_p11_a_record_that_a_plugin_sent_with_the_fill_leaves_again_too(tmp_path: Path) -> None:
+    source = """def msyncd_route(record_type, changes):
+    if record_type.name == "stock":
+        return [Route(add_sites=frozenset({3})) if (q or 0) > 50 else None for q in changes.column("quantity")]
+"""
+    with with_plugin(tmp_path, source, joined=False) as sites:
+        sites.sync(2)
+        stock(sites[2], "a", "BUM", 99)
+        sites.sync(2)
+        sites.sync(3)
+        assert keys(sites[3], "stock") == ["a"]
+        stock(sites[2], "a", "BUM", 2)
+        sites.sync()
+        assert keys(sites[3], "stock") == []
+
+
 def test_a_deleted_record_goes_from_where_a_plugin_sent_it(tmp_path: Path) -> None:
     source = """def msyncd_route(record_type, changes):
     if record_type.name == "stock":
