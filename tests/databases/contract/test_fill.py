@@ -80,6 +80,24 @@ def test_rows_come_in_the_order_in_which_a_site_in_python_would_put_them(make_st
         assert [row[0] for row in within] == [key for key in expected if "B" < key <= "b"]
 
 
+def test_uuids_come_in_the_order_of_their_text(make_stock: MakeStock) -> None:
+    one = RecordType("one", "one", ("ID",), ("ID",), "any_site", "every_site")
+    stock = make_stock(schema="CREATE TABLE one (ID UUID PRIMARY KEY);", types=[one])
+    keys = [
+        f"{a}-{b}-{c}-8{b[1:]}-{a}{b}"
+        for a in ("00000001", "fffffff0", "7fffffff")
+        for b in ("0001", "ff00")
+        for c in ("1001", "40ff", "7000")
+    ]
+    for key in keys:
+        stock.run("INSERT INTO one VALUES (?)", (key,))
+    assert [row[0] for rows in pieces(stock, "one", 4) for row in rows] == sorted(keys)
+    middle = sorted(keys)[7]
+    with stock.database.read() as reader:
+        within = reader.page(stock.types["one"], (middle,), 50, EVERYTHING, upto=(sorted(keys)[11],))
+        assert [row[0] for row in within] == sorted(keys)[8:12]
+
+
 def test_numbers_come_in_their_order(make_stock: MakeStock) -> None:
     one = RecordType("one", "one", ("a", "b"), ("a", "b"), "any_site", "every_site")
     stock = make_stock(schema="CREATE TABLE one (a BIGINT, b INTEGER, PRIMARY KEY (a, b));", types=[one])

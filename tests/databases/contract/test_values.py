@@ -94,7 +94,7 @@ def make_place(make_application: MakeApplication, open_msyncd: OpenMsyncd) -> Ca
 def test_p36_values_go_there_and_back(make_place: Callable[[str], Place], here: str, there: str) -> None:
     a, b = make_place(here), make_place(there)
     wrong = [problem for name, case in CASES.items() for problem in problems(name, case, a, b)]
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 def problems(name: str, case: Case, a: Place, b: Place) -> list[str]:

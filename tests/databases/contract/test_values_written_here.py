@@ -67,7 +67,7 @@ NATIVE: dict[str, list[tuple[str, str, Value]]] = {
         ("UUID", "'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
         ("BINARY(4)", "x'00ff'", b"\0\xff\0\0"),
         ("LONGBLOB", "x'00ff'", b"\0\xff"),
-        ("BIT(8)", "b'101'", b"\x05"),
+        ("BIT(8)", "b'101'", 5),
         ("YEAR", "2024", 2024),
     ],
 }
@@ -184,9 +184,8 @@ def dated(
     """A database with a column of dates, opened with that setting."""
     application.make(DATED.replace("{date}", declared))
     database = open_msyncd(application.url, zero_dates=zero_dates)
-    one = spelled(
-        database.describe(), RecordType("one", "one", ("ID",), ("ID", "the_value", "needed"), "primary", "every_site")
-    )
+    declaration = RecordType("one", "one", ("ID",), ("ID", "the_value", "needed"), "any_site", "every_site")
+    one = spelled(database.describe(), declaration)
     database.install(Capture(2, (one,), FACTS))
     return database, one
 
