@@ -8,9 +8,28 @@ import pytest
 
 from tests.flow.beside import beside
 from tests.flow.odd import odd_cursors
+from tests.flow.pairs import ALL, ASKED, on
 from tests.flow.support import swift_folder
 
-__all__ = ["beside", "odd_cursors", "tmp_path"]
+__all__ = ["beside", "odd_cursors", "pair", "tmp_path"]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests marked `everywhere` run on every pair of databases; all of them on those that were asked for."""
+    pairs = ASKED or (ALL if metafunc.definition.get_closest_marker("everywhere") else ())
+    if pairs:
+        metafunc.parametrize("pair", pairs, indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def pair(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The pair of databases on which the sites of this test stand."""
+    name = str(getattr(request, "param", "sqlite-sqlite"))
+    if name == "sqlite-sqlite":
+        yield name
+        return
+    with on(name, request.getfixturevalue("databases")):
+        yield name
 
 
 @pytest.fixture

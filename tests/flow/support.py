@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from msyncd.model import Row
-from msyncd.testing import OneSite, Sites
+from msyncd.testing import Connection, OneSite, Sites
+from tests.flow.pairs import current
 
 SCHEMA = """
 CREATE TABLE item (id TEXT PRIMARY KEY, code TEXT UNIQUE, name TEXT NOT NULL);
@@ -49,6 +50,7 @@ record_types:
     when_missing: {stock_id: clear}
 """
 
+STOCK_COLUMNS = "id, store_id, item_id, barcode, quantity"
 STORES = ("CMS", "BUM", "KAL", "KDI")
 ACTIVE: dict[int, list[str]] = {1: ["CMS"], 2: ["BUM"], 3: ["KAL", "KDI"]}
 
@@ -63,10 +65,10 @@ def stock_sites(folder: Path, **more: Any) -> Sites:
     stores = [code for codes in more["active_stores"].values() for code in codes]
     values = ", ".join(f"('s-{code}', '{code}', 'n-{code}')" for code in stores)
     names = ", ".join(f"('n-{code}', 'store {code}')" for code in stores)
-    schema = more.pop("schema", SCHEMA)
+    more.setdefault("schema", SCHEMA)
     more.setdefault("record_types", TYPES)
     joined = more.pop("joined", True)
-    sites = Sites(schema=schema, folder=folder, joined=False, **more)
+    sites = sites_on_pair(folder, joined=False, **more)
     primary = sites.primary
     primary.write("INSERT INTO name VALUES ('n-x', 'a supplier'), " + names)
     primary.write("INSERT INTO store VALUES " + values)
@@ -77,16 +79,32 @@ def stock_sites(folder: Path, **more: Any) -> Sites:
     return sites
 
 
+def sites_on_pair(folder: Path, **more: Any) -> Sites:
+    """Sites on the databases on which the test runs (see pairs.py)."""
+    pair = current.get()
+    if pair is not None:
+        sync_ids = {1, *more.get("active_stores", ()), *more.get("copies_of", ())}
+        more["databases"] = pair.urls(sorted(sync_ids), folder)
+        more["schema"] = pair.schemas(more["schema"], sync_ids)
+    return Sites(folder=folder, **more)
+
+
+def put(connection: Connection, table: str, columns: str, row: Row) -> None:
+    """Write a record whether it stands or not, in SQL that every database takes. `columns` begin with the key."""
+    names = columns.split(", ")
+    if connection.execute(f"SELECT 1 FROM {table} WHERE {names[0]} = ?", row[:1]):
+        sets = ", ".join(f"{name} = ?" for name in names[1:])
+        connection.execute(f"UPDATE {table} SET {sets} WHERE {names[0]} = ?", (*row[1:], row[0]))
+    else:
+        marks = ", ".join("?" * len(row))
+        connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", row)
+
+
 def stock(
     site: OneSite, key: str, store: str, quantity: int = 1, item: str = "i-1", barcode: str | None = None
 ) -> None:
     """Write a line of stock as the application does."""
-    site.write(
-        "INSERT INTO stock (id, store_id, item_id, barcode, quantity) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT (id) DO UPDATE SET store_id = excluded.store_id, item_id = excluded.item_id,"
-        " barcode = excluded.barcode, quantity = excluded.quantity",
-        *(key, f"s-{store}", item, barcode, quantity),
-    )
+    put(site.connection, "stock", STOCK_COLUMNS, (key, f"s-{store}", item, barcode, quantity))
 
 
 def invoice(site: OneSite, key: str, store: str, lines: int = 2, name: str | None = "n-x") -> None:

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from msyncd.testing.application import Connection, connect
-from tests.databases.contract import servers
+from tests import servers
 from tests.databases.contract.application import Application
 
 

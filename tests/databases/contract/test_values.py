@@ -11,9 +11,9 @@ from msyncd.databases.interface import Capture, RowRejected
 from msyncd.databases.kinds import canonical, common_kind, same
 from msyncd.model import Kind, RecordType, Value
 from tests.databases.contract.application import Application, spelled
-from tests.databases.contract.servers import KINDS
 from tests.databases.contract.stock import FACTS
 from tests.databases.contract.values import CASES, Case
+from tests.servers import KINDS
 
 COLUMN = "the_value"
 MakeApplication = Callable[[str], Application]
