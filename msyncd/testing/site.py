@@ -189,7 +189,7 @@ class OneSite:
         database = (
             running.database
             if running
-            else FragileDatabase(open_database(settings.this_site.database, zero_dates=settings.zero_dates))
+            else FragileDatabase.around(open_database(settings.this_site.database, zero_dates=settings.zero_dates))
         )
         opened = open_site(loaded.settings, plugins, clock=self._sites.clock, database=database)
         self.problems = (*loaded.warnings, *problems, *opened.problems)
