@@ -24,8 +24,8 @@ _FLAGS = {"true": True, "True": True, "TRUE": True, "false": False, "False": Fal
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TEXT_TAGS = frozenset({"!", "tag:yaml.org,2002:str"})
 _PLAIN_TAGS = frozenset({f"tag:yaml.org,2002:{name}" for name in ("map", "seq")})
-# libyaml's parser where pyyaml was built with it: six times faster.
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's parser where pyyaml was built with it: six times faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Flaw:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class Parsed:
     """What was read: the tree if the file could be understood, what is wrong with it, its bytes and its mode."""
 
     root: Node | None
@@ -56,8 +56,14 @@ class _Broken(Exception):
         self.flaw = Flaw(mark, message, hint)
 
 
-def read(path: Path) -> Document:
-    """Reads a file whole. Never raises for what is in it: flaws say what is wrong, with places."""
+def read(path: Path, instead: bytes | None = None) -> Parsed:
+    """Reads a file whole. Never raises for what is in it: flaws say what is wrong, with places.
+
+    `instead` is taken for what stands in it: an edit that is not saved yet, or what was accepted before it was edited.
+    """
+    if instead is not None:
+        root, flaws = parse(instead)
+        return Parsed(root, flaws, instead, _mode(path))
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -66,13 +72,20 @@ def read(path: Path) -> Document:
             raise _Broken(Mark(1, 1), f"cannot be read: it is larger than {MAX_BYTES // 1_000_000} MB", "is it YAML?")
         content = path.read_bytes()
     except _Broken as broken:
-        return Document(None, (broken.flaw,), unreadable=True)
+        return Parsed(None, (broken.flaw,), unreadable=True)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         hint = "check the name, and that the user of msyncd may read it"
-        return Document(None, (Flaw(Mark(1, 1), f"cannot be read: {reason}", hint),), unreadable=True)
+        return Parsed(None, (Flaw(Mark(1, 1), f"cannot be read: {reason}", hint),), unreadable=True)
     root, flaws = parse(content)
-    return Document(root, flaws, content, status.st_mode)
+    return Parsed(root, flaws, content, status.st_mode)
+
+
+def _mode(path: Path) -> int:
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return 0
 
 
 def parse(content: bytes) -> tuple[Node | None, tuple[Flaw, ...]]:
@@ -80,7 +93,7 @@ def parse(content: bytes) -> tuple[Node | None, tuple[Flaw, ...]]:
     flaws: list[Flaw] = []
     text = ""
     try:
-        text = _decoded(content)
+        text = decoded(content)
         return _Composer(text, flaws).document(), tuple(flaws)
     except _Broken as broken:
         return None, (*flaws, broken.flaw)
@@ -88,7 +101,8 @@ def parse(content: bytes) -> tuple[Node | None, tuple[Flaw, ...]]:
         return None, (*flaws, _syntax_flaw(error, text))
 
 
-def _decoded(content: bytes) -> str:
+def decoded(content: bytes) -> str:
+    """The text of a file, without its byte order mark."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -125,7 +139,7 @@ class _Composer:
     """Makes nodes of the parser's events. An anchor is known once its node is complete, so nothing is circular."""
 
     def __init__(self, text: str, flaws: list[Flaw]) -> None:
-        self._events: Iterator[Any] = iter(yaml.parse(text, Loader=_LOADER))
+        self._events: Iterator[Any] = iter(yaml.parse(text, Loader=LOADER))
         self._anchors: dict[str, Node] = {}
         self._flaws = flaws
         self._count = 0

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from msyncd.errors import ConfigurationInvalid, Problem
@@ -25,11 +25,15 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What came of reading a configuration. `files` are all that it depends on, also those that are not there (yet)."""
+    """What came of reading a configuration. `files` are all that it depends on, also those that are not there (yet).
+
+    `contents` is what stood in the YAML files.
+    """
 
     loaded: Loaded | None
     problems: tuple[Problem, ...]
     files: tuple[Path, ...]
+    contents: Mapping[Path, bytes] = field(default_factory=dict, repr=False)
 
 
 def load(path: Path, *, environment: Mapping[str, str] = os.environ) -> Loaded:
@@ -40,10 +44,13 @@ def load(path: Path, *, environment: Mapping[str, str] = os.environ) -> Loaded:
     return made.loaded
 
 
-def attempt(path: Path, environment: Mapping[str, str]) -> Attempt:
-    """The same without raising: whoever keeps an older configuration wants to know which files would mend this one."""
+def attempt(path: Path, environment: Mapping[str, str], instead: Mapping[Path, bytes] | None = None) -> Attempt:
+    """The same without raising: whoever keeps an older configuration wants to know which files would mend this one.
+
+    `instead` is taken for what stands in those files, by their absolute paths.
+    """
     findings = Findings()
-    sources = read_all(Path(path), environment, findings)
+    sources = read_all(Path(path), environment, findings, instead)
     if sources.main is not None:
         check_sites(sources.main, findings)
         check_trust(sources.main, sources, findings)
@@ -51,4 +58,4 @@ def attempt(path: Path, environment: Mapping[str, str]) -> Attempt:
         check_state_directory(sources.main, sources, findings)
     problems = findings.sorted()
     loaded = None if findings.errors else Loaded(build(sources), problems)
-    return Attempt(loaded, problems, (*sources.contents, *sources.referred))
+    return Attempt(loaded, problems, (*sources.contents, *sources.referred), dict(sources.contents))

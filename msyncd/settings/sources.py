@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from msyncd.settings.document import Document, read
+from msyncd.settings.document import Parsed, read
 from msyncd.settings.expand import expand_tree
 from msyncd.settings.kinds import kind_of
 from msyncd.settings.nodes import Mark, Node
@@ -29,7 +29,7 @@ class RecordTypes:
 class Sources:
     """All that was read. `complete` is False if some of it could not be understood at all.
 
-    `referred` are files that must be there, such as certificates.
+    `referred` are files that must be there, such as certificates. `instead` is taken for what stands in those files.
     """
 
     path: Path
@@ -41,6 +41,7 @@ class Sources:
     contents: dict[Path, bytes] = field(default_factory=dict)
     referred: list[Path] = field(default_factory=list)
     complete: bool = True
+    instead: Mapping[Path, bytes] = field(default_factory=dict)
 
     @property
     def base(self) -> Path:
@@ -56,10 +57,12 @@ class Sources:
         return whole.hexdigest()
 
 
-def read_all(path: Path, environment: Mapping[str, str], findings: Findings) -> Sources:
+def read_all(
+    path: Path, environment: Mapping[str, str], findings: Findings, instead: Mapping[Path, bytes] | None = None
+) -> Sources:
     """Reads the main file and all that it names, and validates each by itself."""
-    sources = Sources(absolute(Path.cwd(), str(path)), environment, findings)
-    document = read(sources.path)
+    sources = Sources(absolute(Path.cwd(), str(path)), environment, findings, instead=instead or {})
+    document = read(sources.path, sources.instead.get(sources.path))
     sources.mode = document.mode
     sources.contents[sources.path] = document.content
     name = sources.path.name
@@ -76,7 +79,7 @@ def absolute(base: Path, text: str) -> Path:
     return Path(os.path.normpath(base / text))
 
 
-def _understood(document: Document, name: str, sources: Sources) -> Node | None:
+def _understood(document: Parsed, name: str, sources: Sources) -> Node | None:
     for flaw in document.flaws:
         sources.findings.add(name, flaw.mark, flaw.message, flaw.hint)
     if document.root is None or (document.root.value is None and document.root.unquoted):
@@ -119,7 +122,7 @@ def _add_file(item: Node, written: str, sources: Sources) -> None:
     if path in sources.contents:
         sources.findings.add(main, item.mark, f"{written} is named twice", "name it once")
         return
-    document = read(path)
+    document = read(path, sources.instead.get(path))
     sources.contents[path] = document.content
     if document.unreadable:
         sources.complete = False
