@@ -1,13 +1,18 @@
-"""The configuration in force while its files are edited: a bad edit changes nothing until it is corrected."""
+"""The configuration in force while its files are edited: a bad edit changes nothing until it is corrected.
+
+While it is locked, no good edit does either, but for the settings that the lock leaves open, until the code is given.
+"""
 
 import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from msyncd.errors import Problem
-from msyncd.settings.loading import Loaded, attempt, load
+from msyncd.errors import ConfigurationInvalid, Problem
+from msyncd.settings.in_force import InForce, in_force
+from msyncd.settings.lock import Clock
 from msyncd.settings.values import Settings
 from msyncd.settings.watch import contents_digest, plugin_paths, watched_files
 
@@ -27,40 +32,62 @@ class Reloader:
     `problems` are those of the newest files: their errors if they are bad, else their warnings.
     """
 
-    def __init__(self, path: Path, *, environment: Mapping[str, str] = os.environ) -> None:
-        self._path, self._environment = path, environment
+    def __init__(
+        self,
+        path: Path,
+        *,
+        environment: Mapping[str, str] = os.environ,
+        clock: Clock = lambda: datetime.now(UTC),
+    ) -> None:
+        self._path, self._environment, self._clock = path, environment, clock
         self._lock = threading.Lock()
-        self._good: Loaded = load(path, environment=environment)
-        self._problems: tuple[Problem, ...] = self._good.warnings
-        self._plugins = contents_digest(plugin_paths(self._good.settings))
-        self._newest: tuple[Path, ...] = ()
+        self._newest: InForce = self._look()
+        self._current: Settings = self._newest.settings
+        self._plugins = contents_digest(plugin_paths(self._current))
+
+    def _look(self) -> InForce:
+        return in_force(self._path, environment=self._environment, clock=self._clock)
 
     @property
     def current(self) -> Settings:
         """The configuration in force."""
-        return self._good.settings
+        return self._current
+
+    @property
+    def found(self) -> InForce:
+        """What the newest look at the files found: an edit that is held back, whether they are locked."""
+        return self._newest
 
     @property
     def problems(self) -> tuple[Problem, ...]:
         """What is wrong with the newest files."""
-        return self._problems
+        return self._newest.problems
 
     def files(self) -> tuple[Path, ...]:
         """What to watch: the files in force, those of plugins, and what a newer edit names that is not yet right."""
-        return tuple(dict.fromkeys((*watched_files(self._good.settings), *self._newest)))
+        return tuple(dict.fromkeys((*watched_files(self._current), *self._newest.newest.files)))
 
     def refresh(self) -> Change | None:
         """Reads the files whole. A good change is taken in and told; a bad one, or none, leaves what is in force."""
         with self._lock:
-            newest = attempt(self._path, self._environment)
-            self._problems, self._newest = newest.problems, newest.files
-            if newest.loaded is None:
+            try:
+                self._newest = self._look()
+            except ConfigurationInvalid as error:
+                # what was accepted needs a file that has gone, such as a certificate: it keeps running as it was read
+                self._newest = self._newest.broken(error.problems)
                 return None
-            loaded = newest.loaded
-            old = self._good.settings
-            plugins = contents_digest(plugin_paths(loaded.settings))
+            if self._newest.loaded is None:
+                return None
+            old, new = self._current, self._newest.settings
+            plugins = contents_digest(plugin_paths(new))
             # The values too, not only the files: a variable of the environment may stand for another text now.
-            same = loaded.settings == old and plugins == self._plugins
+            same = new == old and plugins == self._plugins
             edited = plugins != self._plugins
-            self._good, self._plugins = loaded, plugins
-            return None if same else Change(old, loaded.settings, plugin_files=edited)
+            self._current, self._plugins = new, plugins
+            return None if same else Change(old, new, plugin_files=edited)
+
+    def accept(self) -> None:
+        """What is in force was taken in: it counts from now on. Raises MsyncdError if that cannot be noted."""
+        with self._lock:
+            if self._newest.loaded is not None and self._newest.settings == self._current:
+                self._newest.accept()

@@ -4,17 +4,17 @@ The new file is written whole beside the old one, made durable, and put in its p
 crash at any moment, finds the old or the new. A file that somebody else has changed since it was read is left alone.
 """
 
-import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from msyncd.errors import ConfigurationInvalid, MsyncdError, Problem, TryLater
 from msyncd.settings.document import decoded, read
+from msyncd.settings.durable import alone, sync_folder
 from msyncd.settings.editing.edits import Edit, edited
 from msyncd.settings.loading import attempt
 from msyncd.settings.sources import absolute
@@ -85,7 +85,7 @@ def save(document: Document) -> Document:
     """
     target = document.path.resolve()  # a symbolic link stays one
     try:
-        with _alone(target.parent):
+        with alone(target.parent):
             _sweep(target)
             _check(document, target)
             temporary = _written(document.content, target)
@@ -95,7 +95,7 @@ def save(document: Document) -> Document:
             except BaseException:
                 temporary.unlink(missing_ok=True)
                 raise
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
     except OSError as error:
         hint = "run this as the user that owns it, or as root; the daemon needs ReadWritePaths for its folder"
         raise CannotWrite(f"{document.path} cannot be written: {error.strerror or error}", hint=hint) from error
@@ -144,25 +144,6 @@ def _sweep(target: Path) -> None:
     for left in target.parent.iterdir():
         if left.name.startswith(_prefix(target)):
             left.unlink(missing_ok=True)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One save at a time in a folder, whichever process it is of."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _digest(content: bytes) -> str:
