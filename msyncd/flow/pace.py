@@ -1,5 +1,6 @@
 """How large the next batch is: it adapts to the line, to how long the receiver's write lock is held, and to bytes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from msyncd.flow.outbound import MOST_BYTES
@@ -35,3 +36,33 @@ class Pace:
             return self
         most = max(1, min(MOST, int(ROOM * MOST_BYTES * records / size)))
         return Pace(min(self.size, most), most)
+
+
+class Speedometer:
+    """How fast records reach each site, as the primary sees it: from a reply to the next pull, when that goes on.
+
+    Told as the records of a batch that would take WIRE_SECONDS, applying included.
+    """
+
+    LEAST = 20
+    """Records from which a batch tells something about the line."""
+    LONGEST = 60.0
+    """Seconds after which it was not the line that took so long."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._left: dict[int, tuple[int, float]] = {}
+        self._sizes: dict[int, int] = {}
+
+    def replied(self, site: int, records: int) -> None:
+        """A reply with so many records leaves."""
+        if records >= self.LEAST:
+            self._left[site] = (records, self._clock())
+
+    def asked(self, site: int) -> int | None:
+        """The site asks for more; its size, None as long as it is not known."""
+        left = self._left.pop(site, None)
+        if left is not None and 0 < (took := self._clock() - left[1]) < self.LONGEST:
+            size = max(1, min(MOST, int(left[0] * WIRE_SECONDS / took)))
+            self._sizes[site] = (self._sizes.get(site, size) + size + 1) // 2
+        return self._sizes.get(site)

@@ -1,8 +1,9 @@
 """The primary serves a satellite's pull: the next batch of its change log, or the next piece of a fill."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from time import perf_counter
 
 import msgspec
 
@@ -19,7 +20,7 @@ from msyncd.flow.ledger.aside import Aside, Record
 from msyncd.flow.ledger.fills import Fill
 from msyncd.flow.ledger.sites import Known
 from msyncd.flow.outbound import LeftOut, Outgoing, read_outgoing
-from msyncd.flow.pace import Pace
+from msyncd.flow.pace import Pace, Speedometer
 from msyncd.flow.receive import records_of
 from msyncd.flow.settle import quarantine_failed
 from msyncd.model import START, Cursor, Site
@@ -31,7 +32,8 @@ MOST_RECORDS = 20_000
 class Serving:
     """Answers pulls. What it keeps between them are caches: another worker without them answers as well."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+        self._speed = Speedometer(clock)
         self._filled_last: dict[int, bool] = {}
         self._ahead: dict[int, tuple[Cursor, Ahead]] = {}
         self._pace: dict[int, Pace] = {}
@@ -39,6 +41,7 @@ class Serving:
     def serve(self, here: Here, site: int, pull: Pull) -> PullReply:
         """The next batch or piece for a satellite. Raises FactsChanged, RestoredBackup, TryLater."""
         peer, include = here.peer(site), records_of(here.types, pull.include)
+        size = self._speed.asked(site)
         with here.database.read() as reader:
             known = speaker(reader, here, site, pull, pull.facts_number)
             if pull.mark and not marks.knows(reader, marks.SHARED, pull.mark):
@@ -59,7 +62,7 @@ class Serving:
             )
         finished = [one for one in pending if pull.fill is not None and pull.fill[:2] == (one.id, "")]
         pending = [one for one in pending if one not in finished]
-        _heard(here, site, known, pull, finished, given, behind)
+        _heard(here, site, known, pull, finished, given, behind, size or known.batch_size)
         if behind:
             with here.database.read() as reader:
                 pending = fills.fills(reader, site)
@@ -74,6 +77,7 @@ class Serving:
             if pending:
                 reply = msgspec.structs.replace(reply, level=False)
             _note_success(here, known, reply)
+        self._speed.replied(site, _records_in(reply))
         return msgspec.structs.replace(reply, refusals=unheard, facts_number=here.facts.number, wanted=wanted)
 
     def _batch(self, here: Here, peer: Site, pull: Pull, known: Known, include: Sequence[Record]) -> PullReply:
@@ -128,6 +132,11 @@ class Serving:
         return PullReply(batch=batch, piece=piece, cursor=cursor, level=False)
 
 
+def _records_in(reply: PullReply) -> int:
+    types = (*(reply.batch.types if reply.batch is not None else ()), *(reply.piece.types if reply.piece else ()))
+    return sum(map(len, types))
+
+
 def _heard(
     here: Here,
     site: int,
@@ -136,6 +145,7 @@ def _heard(
     finished: list[Fill],
     given: list[tuple[str, int]],
     behind: bool,
+    batch_size: int | None,
 ) -> None:
     """Note what the pull confirms; an idle one confirms nothing new and writes nothing."""
     news = (
@@ -171,6 +181,7 @@ def _heard(
             joined=1,
             last_contact=here.now(),
             last_success=here.now(),
+            batch_size=batch_size,
         )
     if not known.joined:
         here.plugins.site_joined(here.peer(site))

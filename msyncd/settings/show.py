@@ -27,9 +27,37 @@ def show(settings: Settings) -> dict[str, Any]:
     return shown
 
 
-def differences(old: Settings, new: Settings) -> tuple[str, ...]:
-    """What an edit changed, one setting a line, without secrets; empty if nothing that counts did."""
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One setting that an edit changes, with both values as they may be shown. `action`: change, add, remove or order.
+
+    Two values that are shown alike and differ are secrets.
+    """
+
+    setting: str
+    action: str
+    old: Any = None
+    new: Any = None
+
+    def __str__(self) -> str:
+        if self.action == "add":
+            return f"{self.setting} was added"
+        if self.action == "remove":
+            return f"{self.setting} was taken away"
+        if self.action == "order":
+            return f"{self.setting} stand in another order"
+        before, after = _words(self.old), _words(self.new)
+        return f"{self.setting} was changed" if before == after else f"{self.setting}: {before} → {after}"
+
+
+def changes(old: Settings, new: Settings) -> tuple[Difference, ...]:
+    """What an edit changed, without secrets; empty if nothing that counts did."""
     return tuple(_differences(_tree(old), _tree(new), ""))
+
+
+def differences(old: Settings, new: Settings) -> tuple[str, ...]:
+    """The same in words, one setting a line."""
+    return tuple(map(str, changes(old, new)))
 
 
 def _tree(settings: Settings) -> dict[str, Any]:
@@ -152,24 +180,23 @@ def _uncovered(value: Any) -> Any:
     return value.shown if isinstance(value, _Hidden) else value
 
 
-def _differences(old: Any, new: Any, path: str) -> Iterator[str]:
+def _differences(old: Any, new: Any, path: str) -> Iterator[Difference]:
     if isinstance(old, dict) and isinstance(new, dict):
         for key in dict.fromkeys((*old, *new)):
             below = f"{path}.{key}" if path else key
             if key not in old:
-                yield f"{below} was added"
+                yield Difference(below, "add", new=_uncovered(new[key]))
             elif key not in new:
-                yield f"{below} was taken away"
+                yield Difference(below, "remove", _uncovered(old[key]))
             else:
                 yield from _differences(old[key], new[key], below)
         # Plugins work in the order in which they stand; elsewhere it means nothing.
         if path == "plugins" and set(old) == set(new) and [*old] != [*new]:
-            yield f"{path} stand in another order"
+            yield Difference(path, "order", [*old], [*new])
         return
     if old == new:
         return
-    before, after = _words(_uncovered(old)), _words(_uncovered(new))
-    yield f"{path} was changed" if before == after else f"{path}: {before} → {after}"
+    yield Difference(path, "change", _uncovered(old), _uncovered(new))
 
 
 def _words(value: Any) -> str:
