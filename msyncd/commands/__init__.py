@@ -21,9 +21,13 @@ SECTIONS: dict[str, dict[str, Listed]] = {
     },
     "Set up": {
         "check": Listed("msyncd.commands.check:check", "Validate files, plugins, database and tables."),
+        "plan": Listed("msyncd.commands.plan:plan", "What an edited configuration would change."),
         "check-connection": Listed("msyncd.commands.check_connection:check_connection", "Try the line, step by step."),
         "init": Listed("msyncd.commands.init:init", "Install tables and triggers in the database."),
         "remove": Listed("msyncd.commands.remove:remove", "Take the tables and triggers away again."),
+        "set-code": Listed("msyncd.commands.set_code:set_code", "Set the authorisation code."),
+        "unlock": Listed("msyncd.commands.unlock:unlock", "Give the authorisation code."),
+        "lock": Listed("msyncd.commands.lock:lock", "Accept no more edits without the authorisation code."),
         "schema": Listed("msyncd.commands.schema:schema", "The JSON Schema of the YAML, for editors."),
     },
     "Run": {

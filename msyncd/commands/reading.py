@@ -1,18 +1,18 @@
 """Reading how this site stands, with or without a running daemon."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msyncd.commands.running import is_running, state_directory_of, status_of_daemon
+from msyncd.commands.running import is_running, status_of_daemon
 from msyncd.commands.site import plugins_of
-from msyncd.errors import ConfigurationInvalid, Problem
+from msyncd.errors import Problem
 
 if TYPE_CHECKING:
     from msyncd.flow.looking import Look
-    from msyncd.flow.status import Heard, Status
+    from msyncd.flow.status import Heard, LockStatus, Status
+    from msyncd.settings.in_force import InForce
 
 
 def status_here(config: Path) -> dict[str, Any]:
@@ -21,20 +21,30 @@ def status_here(config: Path) -> dict[str, Any]:
     Raises ConfigurationInvalid if the files have errors and no daemon runs with what was good before.
     """
     from msyncd.flow.looking import look
-    from msyncd.settings.loading import attempt
+    from msyncd.settings.in_force import home_of, in_force
 
-    made = attempt(config, os.environ)
-    told = status_of_daemon(made.loaded.settings.state_directory if made.loaded else state_directory_of(config))
+    told = status_of_daemon(home_of(config))
     if told is not None:
         return told
-    if made.loaded is None:
-        raise ConfigurationInvalid(made.problems)
-    plugins, problems = plugins_of(made.loaded.settings)
-    found = look(made.loaded.settings, plugins)
-    return asdict(status_of(found, (*made.problems, *problems, *found.problems)))
+    now = in_force(config)
+    plugins, problems = plugins_of(now.settings)
+    found = look(now.settings, plugins)
+    return asdict(status_of(found, (*now.problems, *problems, *found.problems), lock_status(now)))
 
 
-def status_of(found: "Look", problems: tuple[Problem, ...] = ()) -> "Status":
+def lock_status(now: "InForce") -> "LockStatus":
+    """Whether an edit needs the authorisation code, and what the one that is held back would change."""
+    from msyncd.daemon.planned import plan_of
+    from msyncd.flow.status import LockStatus
+    from msyncd.settings.in_force import held_since
+
+    held = None
+    if now.held is not None:
+        held = {"since": held_since(now), "plan": plan_of(now.settings, now.held).document()}
+    return LockStatus(now.locked, now.unlocked_until, held)
+
+
+def status_of(found: "Look", problems: tuple[Problem, ...] = (), lock: "LockStatus | None" = None) -> "Status":
     """How a site stands that was looked at: by its ledger, and by what its daemon wrote of the last cycle."""
     from msyncd.daemon.report import read_report
     from msyncd.flow.status import read_status
@@ -42,7 +52,7 @@ def status_of(found: "Look", problems: tuple[Problem, ...] = ()) -> "Status":
     directory = found.here.settings.state_directory
     running = is_running(directory)
     heard = heard_in(read_report(directory) or {}, running=running)
-    return read_status(found, running=running, problems=problems, heard=heard)
+    return read_status(found, running=running, problems=problems, heard=heard, lock=lock)
 
 
 def heard_in(report: Mapping[str, Any], *, running: bool) -> "dict[int, Heard]":

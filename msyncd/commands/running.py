@@ -1,16 +1,11 @@
 """The running daemon, as commands ask it: whether there is one, how it goes, and to sync now."""
 
-import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from msyncd.commands.progress import Progress
 from msyncd.errors import MsyncdError, TryLater, WrongUsage
-from msyncd.settings.state_directory import choose
-
-_STATE: Final = re.compile(r"^state_directory:[ \t]*['\"]?([^'\"#\n]+)", re.MULTILINE)
 
 
 class ToldInvalid(MsyncdError):
@@ -20,6 +15,22 @@ class ToldInvalid(MsyncdError):
 
 
 _ERRORS: Final[Mapping[int, type[MsyncdError]]] = {2: WrongUsage, 75: TryLater, 78: ToldInvalid}
+
+
+def asked(state_directory: Path, request: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the running daemon answers; None if none runs. Raises its errors."""
+    from msyncd.daemon.control import ask
+
+    lines = ask(state_directory, request)
+    if lines is None:
+        return None
+    for line in lines:
+        if "error" in line:
+            raise _error(line["error"])
+        if "result" in line:
+            result: dict[str, Any] = line["result"]
+            return result
+    raise TryLater("the daemon ended before it had answered", hint="run it again")
 
 
 def is_running(state_directory: Path) -> bool:
@@ -66,16 +77,6 @@ def ask_compare(
 def _error(told: Mapping[str, Any]) -> MsyncdError:
     kind = _ERRORS.get(told["exit_status"], MsyncdError)
     return kind(told["what"], hint=told["hint"])
-
-
-def state_directory_of(config: Path) -> Path:
-    """The state directory that a file names, also one that cannot be read as YAML just now."""
-    try:
-        found = _STATE.search(config.read_text(encoding="utf-8", errors="replace"))
-    except OSError:
-        found = None
-    file = Path(os.path.normpath(Path.cwd() / config))
-    return choose(found[1].strip() if found else None, file, os.environ).path
 
 
 def status_of_daemon(state_directory: Path) -> dict[str, Any] | None:

@@ -4,21 +4,31 @@ from typing import TYPE_CHECKING
 
 from msyncd.commands.options import config_path
 from msyncd.commands.output import note
-from msyncd.errors import ConfigurationInvalid, Problem
+from msyncd.commands.running import is_running
+from msyncd.errors import ConfigurationInvalid, MsyncdError, Problem
 
 if TYPE_CHECKING:
     from msyncd.flow.looking import Look
     from msyncd.flow.opening import Opened
     from msyncd.plugins import Plugins
     from msyncd.settings import Loaded
+    from msyncd.settings.in_force import InForce
     from msyncd.settings.values import Settings
+
+
+def in_force_here() -> "InForce":
+    """What counts: the files, or what was accepted if they are locked and edited. Raises ConfigurationInvalid."""
+    from msyncd.settings.in_force import in_force
+
+    return in_force(config_path())
 
 
 def loaded_here() -> "Loaded":
     """The configuration in force, with what is worth saying about it. Raises ConfigurationInvalid."""
-    from msyncd.settings import load
-
-    return load(config_path())
+    now = in_force_here()
+    if now.loaded is None:
+        raise ConfigurationInvalid(now.problems)
+    return now.loaded
 
 
 def settings_here() -> "Settings":
@@ -57,7 +67,19 @@ def open_here(settings: "Settings") -> "Opened":
         raise ConfigurationInvalid(tuple(problems))
     opened = open_site(settings, plugins)
     plugins.connect(FlowWorld(lambda: opened.here))
+    _accept(settings)
     return opened
+
+
+def _accept(settings: "Settings") -> None:
+    """What a command acts with was accepted; a running daemon sees to that itself."""
+    now = in_force_here()
+    if now.loaded is None or now.settings != settings or is_running(settings.state_directory):
+        return
+    try:
+        now.accept()
+    except MsyncdError as error:
+        note(f"warning: {error}")
 
 
 def shown(problem: Problem) -> str:

@@ -37,7 +37,8 @@ def _show(status: dict[str, Any]) -> None:
     site, configuration = status["site"], status["configuration"]
     running = "the daemon runs" if status["running"] else "the daemon does not run"
     click.echo(f"site {site['sync_id']}, {site['name']}; msyncd {status['version']}; {running}")
-    click.echo(f"configuration {configuration['file']}")
+    click.echo(f"configuration {configuration['file']}{_lock(configuration)}")
+    _show_held(configuration["held"])
     for one in configuration["problems"]:
         click.echo(f"  {shown(Problem(**one))}")
     click.echo()
@@ -50,6 +51,22 @@ def _show(status: dict[str, Any]) -> None:
             click.echo(f"site {one['sync_id']}: {one['problem']}")
     click.echo()
     _show_rest(status)
+
+
+def _lock(configuration: dict[str, Any]) -> str:
+    if configuration["locked"]:
+        return "; locked"
+    until = configuration["unlocked_until"]
+    return f"; unlocked until {when(until)}" if until else ""
+
+
+def _show_held(held: dict[str, Any] | None) -> None:
+    """An edit that awaits the code, as a plan."""
+    if held is None:
+        return
+    click.echo(f"  an edit is held back since {when(held['since'])}; `msyncd unlock` takes it in:")
+    for line in held["plan"]["lines"]:
+        click.echo(f"    {line}")
 
 
 def _peer(one: dict[str, Any]) -> tuple[Any, ...]:

@@ -30,6 +30,12 @@ class Answering:
             yield {"result": self._status()}
         elif do == "plugins":
             yield {"result": self._plugins()}
+        elif do == "unlock":
+            yield {"result": asdict(self._keeping.unlock(_text(request, "code"), by=_text(request, "by")))}
+        elif do == "lock":
+            yield {"result": {"was_unlocked": self._keeping.locking.close(by=_text(request, "by"))}}
+        elif do == "reload":
+            yield {"result": self._reload()}
         elif do == "sync":
             yield from self._sync(request.get("trust") or {})
         elif do == "compare":
@@ -53,6 +59,16 @@ class Answering:
             raise self._not_yet()
         yield from life.compare(types, repair=repair)
 
+    def _reload(self) -> dict[str, Any]:
+        """Look at the files now; what came of it."""
+        done = self._keeping.look_now()
+        return {
+            "done": done,
+            "digest": self._keeping.in_force.digest,
+            "held": self._keeping.locking.held is not None,
+            "problems": [asdict(one) for one in self._keeping.problems],
+        }
+
     def _not_yet(self) -> TryLater:
         if self._keeping.in_force.stands_alone:
             return TryLater("this site stands alone: there is nothing to sync with")
@@ -74,7 +90,8 @@ class Answering:
         failures = {one.name: one.failures for one in here.plugins.report()}
         found = Look(here, life.site.problems, installed=True)
         problems = self._keeping.problems
-        return asdict(read_status(found, running=True, problems=problems, heard=heard, failures=failures))
+        lock = self._keeping.locking.status()
+        return asdict(read_status(found, running=True, problems=problems, heard=heard, failures=failures, lock=lock))
 
     def _plugins(self) -> dict[str, Any]:
         life = self._keeping.life
@@ -84,3 +101,10 @@ class Answering:
             one.name: {"calls": one.calls, "seconds": one.seconds, "failures": one.failures, "last": one.last_failure}
             for one in life.site.here.plugins.report()
         }
+
+
+def _text(request: Mapping[str, Any], name: str) -> str:
+    given = request.get(name)
+    if not isinstance(given, str):
+        raise WrongUsage(f"{name} must be text")
+    return given

@@ -1,7 +1,8 @@
 """Talking to the running daemon on this machine: a socket in the state directory, one JSON document a line.
 
-A request is one line, `{"do": "ping"}`, `{"do": "status"}` or `{"do": "sync", "trust": {}}`; the answer is lines of
-`{"progress": ...}` and at last one of `{"result": ...}` or `{"error": {"what", "hint", "exit_status", "try_later"}}`.
+A request is one line, such as `{"do": "ping"}`, `{"do": "status"}` or `{"do": "sync", "trust": {}}` (answering.py has
+them all); the answer is lines of `{"progress": ...}` and at last one of `{"result": ...}` or
+`{"error": {"what", "hint", "exit_status", "try_later"}}`.
 """
 
 import json

@@ -1,6 +1,7 @@
 """What runs is kept equal to what the configuration says: at the start, after an edit, and when it has failed."""
 
 import os
+import threading
 import time
 from dataclasses import replace
 
@@ -10,12 +11,15 @@ from msyncd.daemon import logging
 from msyncd.daemon.assemble import assemble
 from msyncd.daemon.complaints import in_words
 from msyncd.daemon.life import Life, PrimaryLife, SatelliteLife
+from msyncd.daemon.locking import Locking, Unlocked
 from msyncd.daemon.loop import STEP_SECONDS, Loop
 from msyncd.daemon.notify import Notifier
+from msyncd.daemon.planned import plan_of
 from msyncd.daemon.report import Report
 from msyncd.daemon.swapping import needs_another_site, swap
 from msyncd.errors import ConfigurationInvalid, MsyncdError, Problem
 from msyncd.flow.here import Clock, utc_now
+from msyncd.flow.plan import Plan
 from msyncd.plugins import Plugins
 from msyncd.settings.reload import Reloader
 from msyncd.settings.show import differences
@@ -46,12 +50,36 @@ class Keeping:
         self._wanted: Settings | None = reloader.current
         self._look = False
         self._refused: tuple[Problem, ...] = ()
+        self._turns = threading.Condition()
+        self._asked = self._answered = 0
+        self.locking = Locking(lambda: reloader.found, clock)
         self.loop = Loop("configuration", self.step, failed=self._failed, clock=time.monotonic)
 
     def look(self) -> None:
         """The files may have changed. From any thread."""
-        self._look = True
+        with self._turns:
+            self._look = True
         self.loop.ring(urgent=True)
+
+    def look_now(self, seconds: float = 60.0) -> bool:
+        """The same, and wait until what was found is taken in or not; False if that takes longer. From any thread."""
+        with self._turns:
+            self._look = True
+            self._asked += 1
+            mine = self._asked
+        self.loop.ring(urgent=True)
+        with self._turns:
+            return self._turns.wait_for(lambda: self._answered >= mine, seconds)
+
+    def unlock(self, code: str, *, by: str) -> Unlocked:
+        """Give the code: an edit that is held back is taken in at once. Raises WrongCode, TooManyCodes."""
+        held = self.locking.held
+        until = self.locking.give(code, by=by)
+        done = self.look_now()
+        if held is None or (done and self.in_force.digest == held.digest):
+            return Unlocked(until, held.plan.lines() if held is not None else ())
+        errors = tuple(str(one) for one in self.problems if one.severity == "error")
+        return Unlocked(until, left=errors or ("the edit is not taken in yet: see the daemon's log",))
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -64,12 +92,21 @@ class Keeping:
     def step(self) -> float:
         """Read what was edited; make what runs equal to it."""
         self.loop.beat(_LONG)
-        if self._look:
-            self._look = False
-            self._reload()
-        else:
-            self._take_in()
-            self._tell()
+        with self._turns:
+            asked, looking, self._look = self._asked, self._look, False
+        try:
+            if looking:
+                self._reload()
+            else:
+                self._take_in()
+                self._tell()
+        except BaseException:
+            self._look = self._look or looking  # whatever failed, the files are looked at again
+            raise
+        finally:
+            with self._turns:
+                self._answered = asked
+                self._turns.notify_all()
         return 0.0 if self._look else _OFF
 
     def _reload(self) -> None:
@@ -95,6 +132,12 @@ class Keeping:
                 say(f"configuration: {one}")
             if any(one.severity == "error" for one in problems):
                 self._log.error("the edited configuration is not taken in; the last good one keeps running")
+        self.locking.look(self.plan)
+
+    def plan(self, edited: Settings) -> Plan:
+        """What taking in another configuration would change."""
+        running = self.life.site.here.database if self.life is not None else None
+        return plan_of(self.in_force, edited, clock=self._clock, running=running)
 
     def _take_in(self) -> None:
         wanted = self._wanted
@@ -110,6 +153,15 @@ class Keeping:
                     raise
                 self._refuse(error)
         self._wanted = None
+        if not self._refused:
+            self._accept()
+
+    def _accept(self) -> None:
+        """What was taken in counts from now on, also across a restart. A full disk keeps nothing else from going on."""
+        try:
+            self._reloader.accept(self.in_force.state_directory)
+        except MsyncdError as error:
+            self._log.warning("what is in force could not be noted as accepted", reason=str(error))
 
     def _begin(self, settings: Settings) -> None:
         """The first life. Whatever keeps it from beginning is waited out; an edit meanwhile is tried instead."""
@@ -119,10 +171,11 @@ class Keeping:
         life = self._made(settings, loaded if settings is self.in_force else None)
         self._start(life, settings)
         self._begun = True
+        self.locking.tell()
 
     def _change(self, new: Settings) -> None:
         old = self.in_force
-        lines = differences(old, new)
+        lines = self._plan_lines(old, new)
         if self.life is None or needs_another_site(old, new):
             fresh = self._made(new, None, old)
             if self.life is not None:
@@ -141,6 +194,10 @@ class Keeping:
         if self.life is not None:
             for failed in self.life.site.here.plugins.config_changed(old, self.in_force):
                 self._log.warning("a plugin failed when the configuration was swapped", reason=failed.reason)
+
+    def _plan_lines(self, old: Settings, new: Settings) -> tuple[str, ...]:
+        """What the log says of an edit: its plan, made before anything changes."""
+        return self.plan(new).lines() if differences(old, new) else ()
 
     def _made(self, settings: Settings, plugins: Plugins | None, old: Settings | None = None) -> Life | None:
         if settings.stands_alone:
@@ -204,6 +261,7 @@ class Keeping:
             site=settings.this_site.sync_id,
             name=settings.this_site.name,
             configuration={"file": str(settings.file), "digest": settings.digest},
+            held=self.locking.held.since if self.locking.held is not None else None,
             stands_alone=settings.stands_alone,
             live=settings.sync.live and settings.sync.interval > 0,
             paused=settings.sync.interval == 0,

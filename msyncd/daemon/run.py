@@ -10,6 +10,7 @@ from msyncd.daemon.daemon import Daemon
 from msyncd.daemon.single import only_one
 from msyncd.errors import ConfigurationInvalid, MsyncdError
 from msyncd.flow.here import Clock, utc_now
+from msyncd.settings.durable import StateUnreadable
 from msyncd.settings.reload import Reloader
 
 
@@ -19,16 +20,19 @@ def run(config_path: Path, *, stop: threading.Event | None = None, clock: Clock 
     0: it was told to stop. 78: the configuration is invalid at the start. 75: another daemon has its state directory.
     """
     try:
-        reloader = Reloader(config_path)
+        reloader = Reloader(config_path, clock=clock)
         settings = reloader.current
         plugins, warnings = load_plugins(settings)
+    except StateUnreadable as error:
+        print(f"msyncd: {error}", file=sys.stderr)
+        return error.exit_status
     except ConfigurationInvalid as error:
         for problem in error.problems:
             print(" ".join(str(problem).split()))
         return error.exit_status
     logging.configure(settings.log)
     for problem in (*reloader.problems, *warnings):
-        print(f"warning: {problem}", file=sys.stderr)
+        print(f"{problem.severity}: {problem}", file=sys.stderr)
     try:
         with only_one(settings.state_directory):
             Daemon(reloader, plugins, stop=stop, clock=clock).run()

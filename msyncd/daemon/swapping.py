@@ -10,7 +10,7 @@ from msyncd.databases import open_database
 from msyncd.errors import ConfigurationInvalid, MsyncdError, Problem
 from msyncd.flow.here import Here
 from msyncd.flow.looking import look
-from msyncd.flow.opening import open_site
+from msyncd.flow.opening import Opened, open_site
 from msyncd.flow.world import FlowWorld
 from msyncd.plugins import Plugins
 from msyncd.settings.values import Settings
@@ -34,8 +34,8 @@ def swap(site: Site, new: Settings) -> None:
         with site.boundary.alone():
             opened = _opened(site.here, new, plugins, found.here)
             plugins.connect(FlowWorld(lambda: site.here))
-            site.here = opened
-            site.problems = (*warnings, *found.problems)
+            site.here = opened.here
+            site.problems = (*warnings, *opened.problems)
             if site.satellite is not None and _calls_anew(old.settings, new):
                 site.call(primary_client(new))
     except BaseException:
@@ -52,10 +52,10 @@ def _refuse_errors(problems: list[Problem]) -> None:
         raise ConfigurationInvalid(tuple(problems))
 
 
-def _opened(running: Here, new: Settings, plugins: Plugins, looked: Here) -> Here:
+def _opened(running: Here, new: Settings, plugins: Plugins, looked: Here) -> Opened:
     """The site as it is to be. If that fails halfway, triggers and tables are put back as they were."""
     try:
-        return open_site(new, plugins, clock=running.clock, database=looked.database).here
+        return open_site(new, plugins, clock=running.clock, database=looked.database)
     except BaseException:
         if looked.database is running.database:
             # if not even this works, the database is away: what runs will say so, and try later

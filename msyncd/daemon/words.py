@@ -12,6 +12,8 @@ def in_one_line(report: Mapping[str, Any]) -> str:
         return "there is nothing to sync with"
     errors = [one for one in report.get("problems", ()) if one["severity"] == "error"]
     wrong = f"; {len(errors)} problems in the configuration, see `msyncd status`" if errors else ""
+    if report.get("held"):
+        wrong += "; an edit awaits the authorisation code"
     if report.get("site") == 1:
         if report.get("listening_problem"):
             return f"primary: {report['listening_problem']}{wrong}"

@@ -45,13 +45,23 @@ class SiteStatus:
 
 
 @dataclass(frozen=True)
+class LockStatus:
+    """Whether an edit needs the authorisation code now, until when it does not, and the one that is held back."""
+
+    locked: bool = False
+    unlocked_until: str | None = None
+    held: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
 class ConfigurationStatus:
-    """The configuration in force, and what is wrong with the newest files."""
+    """The configuration in force, and what is wrong with the newest files. `held`: {since, plan} of an edit."""
 
     file: str
     digest: str
     locked: bool
-    held: Any
+    unlocked_until: str | None
+    held: Mapping[str, Any] | None
     values: dict[str, Any]
     problems: tuple[Problem, ...]
 
@@ -125,6 +135,7 @@ def read_status(
     problems: tuple[Problem, ...] = (),
     heard: Mapping[int, Heard] | None = None,
     failures: Mapping[str, int] | None = None,
+    lock: LockStatus | None = None,
     now: datetime | None = None,
 ) -> Status:
     """How the site stands now. `heard` and `failures` (by peer, by plugin) are what a running daemon adds."""
@@ -139,7 +150,7 @@ def read_status(
             running,
             __version__,
             site,
-            configuration(here, problems),
+            configuration(here, problems, lock or LockStatus()),
             peers(reader, here, installed=found.installed, heard=heard or {}, now=now or here.clock()),
             record_types(reader, here, installed=found.installed),
             plugins(here, failures or {}),
@@ -147,11 +158,12 @@ def read_status(
         )
 
 
-def configuration(here: Here, problems: tuple[Problem, ...]) -> ConfigurationStatus:
+def configuration(here: Here, problems: tuple[Problem, ...], lock: LockStatus) -> ConfigurationStatus:
     """The configuration in force, without secrets."""
     settings = here.settings
-    locked = settings.code_hash is not None
-    return ConfigurationStatus(str(settings.file), settings.digest, locked, None, show(settings), problems)
+    return ConfigurationStatus(
+        str(settings.file), settings.digest, lock.locked, lock.unlocked_until, lock.held, show(settings), problems
+    )
 
 
 # --- peers ------------------------------------------------------------------------------------------------------------

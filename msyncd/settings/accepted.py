@@ -13,19 +13,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from msyncd.errors import MsyncdError
-from msyncd.settings.durable import write_private
+from msyncd.settings.durable import StateUnreadable, write_private
 from msyncd.settings.free import Free, free_of, with_free
 from msyncd.settings.loading import Attempt, Loaded, attempt
 from msyncd.settings.sources import absolute
 from msyncd.settings.values import Settings
 
 FILE: Final = "accepted.json"
-
-
-class AcceptedUnreadable(MsyncdError):
-    """What was accepted cannot be read, so that nobody knows what counts."""
-
-    exit_status = 78
 
 
 @dataclass(frozen=True)
@@ -48,7 +42,7 @@ class Accepted:
 
 
 def accepted_in(state_directory: Path) -> Accepted | None:
-    """What was accepted there last; None if nothing ever was. Raises AcceptedUnreadable."""
+    """What was accepted there last; None if nothing ever was. Raises StateUnreadable."""
     file = state_directory / FILE
     try:
         found = json.loads(file.read_bytes())
@@ -58,7 +52,7 @@ def accepted_in(state_directory: Path) -> Accepted | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is damaged"
         hint = "correct its rights; if it is damaged, take it away, and the files count as they are"
-        raise AcceptedUnreadable(f"{file} cannot be read: {reason}", hint=hint) from error
+        raise StateUnreadable(f"{file} cannot be read: {reason}", hint=hint) from error
 
 
 def accept(state_directory: Path, path: Path, made: Attempt, settings: Settings) -> None:

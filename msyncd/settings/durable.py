@@ -7,6 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from msyncd.errors import MsyncdError
+
+
+class StateUnreadable(MsyncdError):
+    """A file of the state directory cannot be read, so that nobody knows what counts."""
+
+    exit_status = 78
+
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:

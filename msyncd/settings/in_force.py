@@ -14,6 +14,8 @@ from msyncd.settings.free import free_of, with_free
 from msyncd.settings.loading import Attempt, Loaded, attempt
 from msyncd.settings.lock import Clock, Lock
 from msyncd.settings.show import differences
+from msyncd.settings.sources import absolute
+from msyncd.settings.state_directory import choose
 from msyncd.settings.values import Settings
 
 _STATE: Final = re.compile(r"^state_directory:[ \t]*['\"]?([^'\"#\n]+)", re.MULTILINE)
@@ -63,12 +65,12 @@ class InForce:
         """The same with problems of what was accepted: nothing of the files can be taken in now."""
         return replace(self, newest=replace(self.newest, problems=problems), loaded=None, held=None)
 
-    def accept(self) -> None:
+    def accept(self, state_directory: Path | None = None) -> None:
         """Note that this is what counts, once it was taken in. Raises MsyncdError if it cannot be written."""
         settings = self.settings
         newest = self.newest.loaded
         if newest is not None and settings.digest == newest.settings.digest:
-            accept(settings.state_directory, self.path, self.newest, settings)
+            accept(state_directory or settings.state_directory, self.path, self.newest, settings)
         elif self.accepted is not None:
             accept_free(self.home, self.path, self.accepted, settings)
 
@@ -76,11 +78,9 @@ class InForce:
 def in_force(
     path: Path, *, environment: Mapping[str, str] = os.environ, clock: Clock = lambda: datetime.now(UTC)
 ) -> InForce:
-    """What counts now. Raises AcceptedUnreadable; ConfigurationInvalid if what was accepted has become invalid."""
+    """What counts now. Raises StateUnreadable; ConfigurationInvalid if what was accepted has become invalid."""
     newest = attempt(path, environment)
-    home = locked_home(path) or (
-        newest.loaded.settings.state_directory if newest.loaded else state_directory_of(path, environment)
-    )
+    home = _home(path, newest, environment)
     accepted = accepted_in(home)
     until = Lock(home, clock).unlocked_until() if accepted is not None and accepted.locked else None
     if accepted is None or not accepted.locked:
@@ -116,11 +116,22 @@ def held_since(found: InForce) -> str | None:
     return newest.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def state_directory_of(path: Path, environment: Mapping[str, str] = os.environ) -> Path:
-    """The state directory that a file names, also one that cannot be read as YAML just now."""
+def home_of(path: Path, environment: Mapping[str, str] = os.environ) -> Path:
+    """The state directory of a configuration, whatever was made of its file: as it was accepted while it is locked."""
+    return _home(path, attempt(path, environment), environment)
+
+
+def _home(path: Path, newest: Attempt, environment: Mapping[str, str]) -> Path:
+    locked = locked_home(path)
+    if locked is not None:
+        return locked
+    return newest.loaded.settings.state_directory if newest.loaded else _state_directory_in(path, environment)
+
+
+def _state_directory_in(path: Path, environment: Mapping[str, str]) -> Path:
+    """The state directory that a file names which cannot be read as YAML just now."""
     try:
         found = _STATE.search(path.read_text(encoding="utf-8", errors="replace"))
     except OSError:
         found = None
-    written = found[1].strip() if found else environment.get("STATE_DIRECTORY", "").split(os.pathsep)[0] or ".msyncd"
-    return Path(os.path.normpath(Path.cwd() / path.parent / written))
+    return choose(found[1].strip() if found else None, absolute(Path.cwd(), str(path)), environment).path

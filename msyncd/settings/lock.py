@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from msyncd.errors import MsyncdError, TryLater
-from msyncd.settings.durable import alone, write_private
+from msyncd.settings.durable import StateUnreadable, alone, write_private
 from msyncd.settings.secrets import verify_password
 from msyncd.settings.values import Secret
 
@@ -173,7 +173,7 @@ class Lock:
             raise self._unusable(error) from error
         except (ValueError, KeyError, TypeError) as error:
             what = f"{self._directory / FILE} is damaged"
-            raise MsyncdError(what, hint="take it away: then the lock is closed, and no wrong code is known") from error
+            raise StateUnreadable(what, hint="take it away: then it is locked, and no wrong code is known") from error
 
     def _write(self, state: State) -> None:
         text = json.dumps({"format": 1, **asdict(state)}, indent=1)
@@ -181,7 +181,7 @@ class Lock:
 
     def _unusable(self, error: OSError) -> MsyncdError:
         hint = "run this as the user of msyncd"
-        return MsyncdError(f"{self._directory / FILE} cannot be used: {error.strerror or error}", hint=hint)
+        return StateUnreadable(f"{self._directory / FILE} cannot be used: {error.strerror or error}", hint=hint)
 
 
 def wait_after(wrong: int) -> timedelta:

@@ -86,8 +86,11 @@ class Reloader:
             self._current, self._plugins = new, plugins
             return None if same else Change(old, new, plugin_files=edited)
 
-    def accept(self) -> None:
-        """What is in force was taken in: it counts from now on. Raises MsyncdError if that cannot be noted."""
+    def accept(self, state_directory: Path | None = None) -> None:
+        """What is in force was taken in: it counts from now on. Raises MsyncdError if that cannot be noted.
+
+        `state_directory` is where it is noted, if not where the configuration says: the running daemon keeps its own.
+        """
         with self._lock:
             if self._newest.loaded is not None and self._newest.settings == self._current:
-                self._newest.accept()
+                self._newest.accept(state_directory)

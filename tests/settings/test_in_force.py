@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from msyncd.errors import ConfigurationInvalid
-from msyncd.settings.accepted import AcceptedUnreadable, accepted_in, pointer_of
+from msyncd.settings.accepted import accepted_in, pointer_of
+from msyncd.settings.durable import StateUnreadable
 from msyncd.settings.in_force import InForce, held_since, in_force
 from msyncd.settings.lock import Lock
 from msyncd.settings.reload import Change, Reloader
@@ -207,7 +208,7 @@ def test_without_a_lock_the_files_count_and_a_bad_one_is_said(site: Site, tmp_pa
 
 def test_what_was_accepted_and_cannot_be_read_is_said(site: Site) -> None:
     (site.state / "accepted.json").write_text("{")
-    with pytest.raises(AcceptedUnreadable, match="damaged"):
+    with pytest.raises(StateUnreadable, match="damaged"):
         site.found()
 
 
