@@ -132,12 +132,16 @@ class Keeping:
                 say(f"configuration: {one}")
             if any(one.severity == "error" for one in problems):
                 self._log.error("the edited configuration is not taken in; the last good one keeps running")
-        self.locking.look(self.plan)
+        self.locking.look(lambda edited: self._plan(self._reloader.current, edited))
 
     def plan(self, edited: Settings) -> Plan:
-        """What taking in another configuration would change."""
-        running = self.life.site.here.database if self.life is not None else None
-        return plan_of(self.in_force, edited, clock=self._clock, running=running)
+        """What taking in another configuration would change. From any thread."""
+        return self._plan(self.in_force, edited)
+
+    def _plan(self, old: Settings, new: Settings) -> Plan:
+        life = self.life
+        running = life.site.here.database if life is not None else None
+        return plan_of(old, new, clock=self._clock, running=running)
 
     def _take_in(self) -> None:
         wanted = self._wanted

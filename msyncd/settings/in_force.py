@@ -65,14 +65,16 @@ class InForce:
         """The same with problems of what was accepted: nothing of the files can be taken in now."""
         return replace(self, newest=replace(self.newest, problems=problems), loaded=None, held=None)
 
-    def accept(self, state_directory: Path | None = None) -> None:
-        """Note that this is what counts, once it was taken in. Raises MsyncdError if it cannot be written."""
-        settings = self.settings
+    def accept(self, state_directory: Path | None = None) -> "InForce":
+        """Note that this is what counts, once it was taken in; how it then is. Raises MsyncdError if that fails."""
+        settings, home = self.settings, self.home
         newest = self.newest.loaded
         if newest is not None and settings.digest == newest.settings.digest:
-            accept(state_directory or settings.state_directory, self.path, self.newest, settings)
+            home = state_directory or settings.state_directory
+            accept(home, self.path, self.newest, settings)
         elif self.accepted is not None:
-            accept_free(self.home, self.path, self.accepted, settings)
+            accept_free(home, self.path, self.accepted, settings)
+        return replace(self, home=home, accepted=accepted_in(home))
 
 
 def in_force(

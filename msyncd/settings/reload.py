@@ -93,4 +93,4 @@ class Reloader:
         """
         with self._lock:
             if self._newest.loaded is not None and self._newest.settings == self._current:
-                self._newest.accept(state_directory)
+                self._newest = self._newest.accept(state_directory)
