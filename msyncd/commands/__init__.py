@@ -10,6 +10,7 @@ SECTIONS: dict[str, dict[str, Listed]] = {
         "status": Listed("msyncd.commands.status:status", "Each peer: state, last success, to send, to receive."),
         "explain": Listed("msyncd.commands.explain:explain", "Where a record goes and why; why it is or is not here."),
         "sites": Listed("msyncd.commands.sites:sites", "The sites of this installation."),
+        "stores": Listed("msyncd.commands.stores:stores", "Where stores are active; move one."),
         "plugins": Listed(
             "msyncd.commands.plugins:plugins", "What is loaded, from where, its hooks, time spent, failures."
         ),

@@ -10,6 +10,8 @@ from msyncd.commands.options import json_option
 from msyncd.commands.output import note, print_json, print_table, when
 from msyncd.commands.reading import status_of
 from msyncd.commands.site import look_here
+from msyncd.commands.sites_add import add
+from msyncd.commands.sites_remove import remove
 from msyncd.errors import WrongUsage
 
 if TYPE_CHECKING:
@@ -25,9 +27,13 @@ if TYPE_CHECKING:
 HEADINGS = ("site", "name", "active stores", "copies of", "url", "state", "last success")
 
 
-@click.group(cls=Group, examples=["msyncd sites list", "msyncd sites replace 2"])
+@click.group(cls=Group, examples=["msyncd sites list", "msyncd sites add 4 --name Dorsi", "msyncd sites replace 2"])
 def sites() -> None:
     """The sites of this installation."""
+
+
+sites.add_command(add)
+sites.add_command(remove)
 
 
 @sites.command("list", examples=["msyncd sites list", "msyncd sites list --json"])

@@ -1,0 +1,42 @@
+"""`msyncd sites remove`: a site is taken out of the primary's file."""
+
+import click
+
+from msyncd.commands.editing import confirm, document_here, edited, primary_here, save, show
+from msyncd.commands.group import Command
+from msyncd.commands.options import config_path, json_option
+from msyncd.commands.output import count
+from msyncd.errors import MsyncdError
+
+
+class StoresStay(MsyncdError):
+    """A site still has stores with records, which would be edited nowhere without it."""
+
+
+@click.command(cls=Command, examples=["msyncd sites remove 4"])
+@click.argument("site", metavar="N", type=int)
+@click.option("--force", is_flag=True, help="Also a site whose stores have records: they can then be edited nowhere.")
+@click.option("--yes", is_flag=True, help="Do not ask on the terminal.")
+@json_option
+def remove(site: int, force: bool, yes: bool, as_json: bool) -> int:
+    """Take a satellite out of sync_with, in the primary's YAML.
+
+    It is refused from then on. What it holds stays there, and what it has not sent reaches nobody. Comments, order and
+    all other lines of the file stay.
+
+    Exit status: 0 done, also if it is held back until the authorisation code is given; 1 if stores with records are
+    active on the site, or the daemon does not take it in; 2 on a satellite, or for a site that is not in sync_with.
+    """
+    from msyncd.settings.editing import RemoveSite
+
+    now = primary_here(config_path(), "remove the site")
+    one = edited(now, document_here(now)[0], [RemoveSite(site)])
+    staying = [move for move in one.plan.stores if not move.possible and move.from_site == site]
+    if staying and not force:
+        codes = ", ".join(f"{move.code} ({count(move.records, 'record')})" for move in staying)
+        raise StoresStay(
+            f"stores with records are active on site {site}: {codes}",
+            hint="without it they could be edited nowhere; nothing was written; --force does it all the same",
+        )
+    confirm(one.plan.lines(), f"Remove site {site}?", yes=yes or as_json)
+    return show(one, save(one), as_json=as_json)
