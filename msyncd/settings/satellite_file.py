@@ -40,6 +40,8 @@ def satellite_file(primary: Settings, site: PeerSite, given: HandOver) -> str:
         *_primary(primary, given),
         f"record_types: {inline(record_type_files(primary))}",
     ]
+    if not primary.state_directory.is_relative_to(primary.file.parent):
+        lines.append(f"state_directory: {inline(str(primary.state_directory))}")  # that of the service, as a rule
     if primary.max_sync_id != 64:
         lines.append(f"max_sync_id: {primary.max_sync_id}")
     if given.url.startswith("http://") and primary.allow_plain_http:

@@ -117,6 +117,16 @@ def test_the_hand_over_file_is_a_satellites_whole_configuration(primary: Country
     assert loaded.settings.record_types == load(primary.primary, environment={}).settings.record_types
 
 
+def test_the_state_directory_of_the_service_is_that_of_the_satellites_too(primary: Country, tmp_path: Path) -> None:
+    elsewhere = tmp_path.parent / f"{tmp_path.name}-state"
+    primary.edit(primary.primary, "state_directory: state1", f"max_sync_id: 200\nstate_directory: {elsewhere}")
+    target = primary.folder / "far.yaml"
+    words = ["--primary-url", "https://a.org", "--database", "sqlite:///s.db", "--write", target]
+    assert done(primary, "sites", "add", "150", *words)[0] == 0
+    satellite = load(target, environment={}).settings
+    assert (satellite.state_directory, satellite.max_sync_id) == (elsewhere, 200)
+
+
 def test_a_site_with_a_password_of_its_own(primary: Country) -> None:
     target = primary.folder / "dorsi.yaml"
     words = ["--own-password", "--user-name", "dorsi", "--primary-url", "https://a.org", "--database", "sqlite:///s.db"]

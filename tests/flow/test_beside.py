@@ -4,15 +4,15 @@ What is decided about a record is decided after its lock is held: P18 to P20, P2
 """
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from msyncd.databases.interface import Writer
+from msyncd.databases.interface import Database, Writer
 from msyncd.errors import PeerUnreachable, TryLater
 from msyncd.flow import retry
 from msyncd.flow.ledger import fills
 from msyncd.model import Facts
-from msyncd.testing.crashing import FragileDatabase
 from tests.flow.beside import Beside
 from tests.flow.support import ACTIVE, SCHEMA, TYPES, keys, stock, stock_sites
 
@@ -100,15 +100,17 @@ def test_p33_a_store_that_is_written_to_while_its_guard_is_renewed_does_not_move
 ) -> None:
     """The fence waits for those who passed the guard before; what they wrote is seen, and nothing has moved."""
     with stock_sites(tmp_path) as sites:
-        renew = FragileDatabase.renew_guard
+        database: Any = sites.primary.here.database
+        kind = type(database.real)
+        renew = kind.renew_guard
 
-        def after_another(database: FragileDatabase, facts: Facts, writer: Writer, site: int) -> None:
+        def after_another(database: Database, facts: Facts, writer: Writer, site: int) -> None:
             writer.execute("INSERT INTO stock VALUES ('a', 's-CMS', 'i-1', NULL, 5, '')")
             renew(database, facts, writer, site)
 
         moved = ACTIVE | {1: [], 2: ["BUM", "CMS"]}
         with monkeypatch.context() as patched:
-            patched.setattr(FragileDatabase, "renew_guard", after_another)
+            patched.setattr(kind, "renew_guard", after_another)
             with pytest.raises(TryLater, match="store CMS was written to while it was to be moved"):
                 sites.primary.reload(active_stores=moved)
         assert sites.primary.here.facts.active_site("s-CMS") == 1

@@ -70,12 +70,13 @@ def test_p31_facts_that_could_not_be_noted_are_heard_again(tmp_path: Path, monke
     with stock_sites(tmp_path) as sites:
         sites.primary.reload(active_stores=ACTIVE | {2: [], 3: ["KAL", "KDI", "BUM"]})
         write = FragileDatabase.write
+        wanted: object = sites[2].here.database
 
         @contextmanager
         def full(database: FragileDatabase, **options: bool) -> Iterator[Writer]:
             with write(database, **options) as writer:
                 yield writer
-                if database is sites[2].here.database:
+                if database is wanted:
                     raise DatabaseUnavailable("database or disk is full")
 
         with monkeypatch.context() as patched:

@@ -207,7 +207,7 @@ def test_the_first_configuration(tmp_path: Path) -> None:
         settings = one.here.settings
         fresh = open_database(f"sqlite:///{tmp_path}/fresh.db")
         connection = sqlite3.connect(tmp_path / "fresh.db")
-        one.connection.backup(connection)
+        one.connection.driver.backup(connection)
         connection.close()
         fresh.remove()
         plugins, _ = Plugins.load((), builtin=BUILTIN)
