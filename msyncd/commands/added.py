@@ -13,6 +13,7 @@ import click
 from msyncd.commands.group import Group
 from msyncd.commands.options import config_option
 from msyncd.errors import ConfigurationInvalid
+from msyncd.settings.durable import StateUnreadable
 
 if TYPE_CHECKING:
     from msyncd.flow.here import Here
@@ -47,13 +48,13 @@ def _give_config(command: click.Command) -> None:
 def added_commands(config: Path, taken: Container[str]) -> tuple[AddedCommands, list[str]]:
     """The commands of the plugins that load, and what is wrong with the others, a line each. It never raises."""
     from msyncd.commands.site import plugins_of, shown
-    from msyncd.settings import load
+    from msyncd.settings.in_force import in_force
 
     if not config.exists():
         return AddedCommands(taken), []
     try:
-        settings = load(config).settings
-    except ConfigurationInvalid:
+        settings = in_force(config).settings  # a plugin of an edit that is held back is not loaded
+    except (ConfigurationInvalid, StateUnreadable):
         return AddedCommands(taken), [f"{config} has errors, so commands of plugins are not known; see `msyncd check`"]
     plugins, problems = plugins_of(settings)
     group, failed = commands_of(plugins, taken)

@@ -40,7 +40,7 @@ def lock_status(now: "InForce") -> "LockStatus":
 
     held = None
     if now.held is not None:
-        held = {"since": held_since(now), "plan": plan_of(now.settings, now.held).document()}
+        held = {"since": held_since(now), "plan": plan_of(now.settings, now.held, held=True).document()}
     return LockStatus(now.locked, now.unlocked_until, held)
 
 

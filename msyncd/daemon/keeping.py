@@ -20,6 +20,7 @@ from msyncd.daemon.swapping import needs_another_site, swap
 from msyncd.errors import ConfigurationInvalid, MsyncdError, Problem
 from msyncd.flow.here import Clock, utc_now
 from msyncd.flow.plan import Plan
+from msyncd.flow.planning import settings_plan
 from msyncd.plugins import Plugins
 from msyncd.settings.reload import Reloader
 from msyncd.settings.show import differences
@@ -132,16 +133,20 @@ class Keeping:
                 say(f"configuration: {one}")
             if any(one.severity == "error" for one in problems):
                 self._log.error("the edited configuration is not taken in; the last good one keeps running")
-        self.locking.look(lambda edited: self._plan(self._reloader.current, edited))
+        self.locking.look(lambda edited: self._plan(self._reloader.current, edited, held=True))
 
     def plan(self, edited: Settings) -> Plan:
         """What taking in another configuration would change. From any thread."""
         return self._plan(self.in_force, edited)
 
-    def _plan(self, old: Settings, new: Settings) -> Plan:
+    def _plan(self, old: Settings, new: Settings, *, held: bool = False) -> Plan:
         life = self.life
-        running = life.site.here.database if life is not None else None
-        return plan_of(old, new, clock=self._clock, running=running)
+        running = life.site.here if life is not None else None
+        try:
+            return plan_of(old, new, clock=self._clock, running=running, held=held)
+        except Exception:  # noqa: BLE001 - a plan is words: no edit fails for want of them
+            self._log.exception("the plan of an edit could not be made whole")
+            return settings_plan(old, new, "no more could be said: see the daemon's log")
 
     def _take_in(self) -> None:
         wanted = self._wanted

@@ -19,6 +19,7 @@ from msyncd.settings.values import Settings
 
 SLOW_SECONDS: Final = 3600.0
 """A fill that would take longer is warned of."""
+ROUTED: Final = "plugins route records here: the numbers are what may go at most"
 MANY: Final = 100_000
 """Records from which a fill is warned of where nobody knows how fast the line is."""
 
@@ -97,8 +98,6 @@ class _Planning:
             yield f"this database has synced as site {self._found.was_site}, not {self._here.site}"
         if self._old is not None and self._old.this_site.database != self._here.settings.this_site.database:
             yield "it is another database: the numbers are those of that one"
-        if self._here.plugins.routed_by_plugins:
-            yield "plugins route records here: the numbers are what may go at most"
 
     # --- the primary --------------------------------------------------------------------------------------------------
 
@@ -114,6 +113,8 @@ class _Planning:
         seconds = dict(self._seconds(flows))
         warnings = (*plan.warnings, *self._of_stores(settled, moves), *self._of_lines(flows, seconds))
         warnings = (*warnings, *self._of_leavers())
+        if flows and self._here.plugins.routed_by_plugins:
+            warnings = (*warnings, ROUTED)
         return replace(plan, stores=moves, records=flows, seconds=seconds, warnings=tuple(dict.fromkeys(warnings)))
 
     def _moves(self, wished: Facts) -> Iterator[StoreMove]:

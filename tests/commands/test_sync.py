@@ -115,7 +115,15 @@ SHAPE = {
     "running": bool,
     "version": str,
     "site": {"sync_id": int, "name": str, "database_id": str, "generation": int},
-    "configuration": {"file": str, "digest": str, "locked": bool, "held": None, "values": dict, "problems": list},
+    "configuration": {
+        "file": str,
+        "digest": str,
+        "locked": bool,
+        "unlocked_until": None,
+        "held": None,
+        "values": dict,
+        "problems": list,
+    },
     "peers": [
         {
             "sync_id": int,

@@ -238,6 +238,25 @@ def test_an_edit_that_is_undone_is_held_back_no_longer(locked: Country) -> None:
     assert "no edit is held back any more" in locked.log(2)
 
 
+def test_a_plugin_that_nobody_has_allowed_is_not_even_loaded(locked: Country) -> None:
+    locked.write("sly.py", f"open({str(locked.folder / 'loaded')!r}, 'w').close()\n")
+    locked.edit("site2.yaml", "state_directory", "plugins: [{module: sly.py}]\nstate_directory")
+    until(lambda: told(locked, 2)["held"])
+    assert told(locked, 2)["held"]["plan"]["lines"] == [
+        "plugins.sly.py was added",
+        "warning: the plugins are others then: what they do was not looked at",
+    ]
+    assert command(locked, 2, "no-such-command").returncode == 2
+    assert command(locked, 2, "status").returncode == 0
+    locked.signal(2, signal.SIGTERM)
+    locked.ended(2)
+    assert "sly.py" in command(locked, 2, "status").stdout
+    assert not (locked.folder / "loaded").exists()
+    locked.start(2)
+    assert command(locked, 2, "unlock", given="4711\n").returncode == 0
+    assert (locked.folder / "loaded").exists()
+
+
 def test_a_new_site_does_not_come_in_before_the_code_is_given(country: Country) -> None:
     country.edit("site1.yaml", "  - {sync_id: 3, name: Kalo, active_stores: [KAL]}\n", "")
     country.start(1)

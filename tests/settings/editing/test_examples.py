@@ -163,6 +163,28 @@ def test_a_setting_is_added_and_taken_away() -> None:
     assert edited("a:\n- b: 1\n  c: 2\n", [Set("d.e", [])]) == "a:\n- b: 1\n  c: 2\nd:\n  e: []\n"
 
 
+def test_lists_of_sections_change_item_by_item_too() -> None:
+    text = """\
+console:
+  users:                       # who may log in
+    - {name: amara, role: change}   # the admin
+    - name: bo
+      role: look               # for a while
+"""
+    amara: Value = {"name": "amara", "role": "change"}
+    bo: Value = {"name": "bo", "role": "look"}
+    cleo: Value = {"name": "cleo", "role": "operate"}
+    assert edited(text, [Set("console.users", [amara, bo, cleo])]) == text + "    - name: cleo\n      role: operate\n"
+    assert edited(text, [Set("console.users", [bo])]) == text.replace(
+        "    - {name: amara, role: change}   # the admin\n", ""
+    )
+    assert edited(text, [Set("console.users", [amara])]) == text.replace(
+        "    - name: bo\n      role: look               # for a while\n", ""
+    )
+    first = edited("log: {level: info}\n", [Set("console.users", [amara])])
+    assert first == "log: {level: info}\nconsole: {users: [{name: amara, role: change}]}\n"
+
+
 def test_the_first_key_of_a_site_is_taken_away_by_moving_the_next_one_up() -> None:
     text = "sync_with:\n  - name: Bumban\n    sync_id: 2\n"
     assert edited(text, [UnsetSite(2, "name")]) == "sync_with:\n  - sync_id: 2\n"
