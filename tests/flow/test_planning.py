@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -206,9 +207,9 @@ def test_the_first_configuration(tmp_path: Path) -> None:
         one = sites.primary
         settings = one.here.settings
         fresh = open_database(f"sqlite:///{tmp_path}/fresh.db")
-        connection = sqlite3.connect(tmp_path / "fresh.db")
-        one.connection.driver.backup(connection)
-        connection.close()
+        files = (one.folder / "site.db", tmp_path / "fresh.db")
+        with closing(sqlite3.connect(files[0])) as theirs, closing(sqlite3.connect(files[1])) as copy:
+            theirs.backup(copy)
         fresh.remove()
         plugins, _ = Plugins.load((), builtin=BUILTIN)
         plan = make_plan(None, look(settings, plugins, database=fresh))
