@@ -4,6 +4,8 @@ import time
 from collections.abc import Hashable
 from secrets import token_hex
 
+from starlette.types import ASGIApp
+
 from msyncd.daemon.accounts import SettingsAccounts, slow_no
 from msyncd.daemon.site import Doors, Site
 from msyncd.databases import open_database
@@ -17,7 +19,7 @@ from msyncd.plugins import Plugins
 from msyncd.rules import BUILTIN
 from msyncd.settings.secrets import read_secret
 from msyncd.settings.values import Settings
-from msyncd.wire.api import SyncApi
+from msyncd.wire.api import Observed, SyncApi
 from msyncd.wire.app import build_app
 from msyncd.wire.client import PrimaryClient
 from msyncd.wire.login import Login
@@ -91,15 +93,17 @@ def token_key(database: Database) -> bytes:
     return bytes.fromhex(known)
 
 
-def serve(site: Site, settings: Settings) -> Server:
+def serve(site: Site, settings: Settings, console: ASGIApp | None = None) -> Server:
     """The primary's server on `listen`, not yet started. From now on `site.wake` wakes those who wait on it."""
     assert site.primary is not None
-    doors = Doors(site.primary, site.boundary)
+    doors = Doors(site.primary, site.boundary, site.traffic)
     accounts = SettingsAccounts(lambda: site.here.settings)
     login = Login(accounts, time.monotonic, slow_no)
     tokens = Tokens(token_key(site.here.database), time.time)
-    api = SyncApi(doors, login, tokens, doors.news, counter=lambda: _counted(site))
-    app = build_app(api, ready=lambda: _is_ready(site))
+    api = SyncApi(
+        doors, login, tokens, doors.news, counter=lambda: _counted(site), observed=lambda one: _observed(site, one)
+    )
+    app = build_app(api, ready=lambda: is_ready(site), rest=console)
     server = Server(app, settings.listen, allow_plain_http=settings.allow_plain_http, closing=api.close)
     site.wake = api.wake
     return server
@@ -110,7 +114,13 @@ def _counted(site: Site) -> Hashable:
     return here.database.data_version(), here.facts.number
 
 
-def _is_ready(site: Site) -> bool:
+def _observed(site: Site, one: Observed) -> None:
+    if one.site is not None:
+        site.traffic.crossed(one.site, sent=one.bytes_out, received=one.bytes_in)
+        site.traffic.took(one.site, one.bytes_in, one.reading)
+
+
+def is_ready(site: Site) -> bool:
     """Whether a satellite would be answered: the database can be read."""
     try:
         with site.here.database.read() as reader:

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from msyncd.daemon.complaints import in_words
 from msyncd.daemon.control import error_document
 from msyncd.daemon.loop import Loop
 from msyncd.daemon.report import Report
@@ -143,6 +144,7 @@ class Cycling:
         self._next = self._clock() + self._interval
         self.last = summary
         self.rounds += 1
+        self._site.traffic.cycle(PRIMARY, summary)
         here, link = self._site.here, self._site.satellite and self._site.satellite.link
         problems = link.problems if link else ()
         self._report.peer(
@@ -162,6 +164,7 @@ class Cycling:
 
     def _failed(self, error: Exception, seconds: float) -> None:
         later = error.try_later if isinstance(error, MsyncdError) else True
+        self._site.traffic.cycle(PRIMARY, None, in_words(error))
         self._report.peer(
             PRIMARY,
             connected=False,

@@ -1,9 +1,11 @@
 """A site that runs: one side of the conversation, and the value that is swapped when the configuration changes."""
 
+import time
 from collections.abc import Callable
 
 from msyncd.daemon.boundary import Boundary
-from msyncd.daemon.line import Line
+from msyncd.daemon.line import Line, records_in
+from msyncd.daemon.traffic import Traffic
 from msyncd.errors import Problem
 from msyncd.flow.compare.messages import Compare, Compared
 from msyncd.flow.conversation import Hello, Pull, PullReply, Push, PushReply, Waiting, Welcome
@@ -17,7 +19,7 @@ class Site:
     """Either `primary` or `satellite` is there. `here` is what both work with; assigning to it swaps all at once.
 
     `problems` are those that were found when it was opened; `schema_version` is that of the database before it was.
-    `boundary` keeps a swap out of the work.
+    `boundary` keeps a swap out of the work; `traffic` counts what crosses the line.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class Site:
         self.problems = problems
         self.schema_version = schema_version
         self.boundary = Boundary()
+        self.traffic = Traffic()
         self.primary: Primary | None = None
         self.satellite: Satellite | None = None
         self.client = client
@@ -39,7 +42,7 @@ class Site:
         if client is None:
             self.primary = Primary(here, self._woken)
         else:
-            self.satellite = Satellite(here, Line(client, self._before))
+            self.satellite = Satellite(here, Line(client, self._before, self.traffic))
 
     @property
     def here(self) -> Here:
@@ -60,7 +63,7 @@ class Site:
         """From now on the primary is called by another client: its address or log-in has changed."""
         assert self.satellite is not None
         old, self.client = self.client, client
-        self.satellite.peer = Line(client, self._before)
+        self.satellite.peer = Line(client, self._before, self.traffic)
         self.satellite.forget_hello()
         if old is not None:
             old.close()
@@ -81,8 +84,8 @@ class Site:
 class Doors:
     """The primary's answers, each inside the boundary: a swap waits for those under way, and they for the swap."""
 
-    def __init__(self, primary: Primary, boundary: Boundary) -> None:
-        self._primary, self._boundary = primary, boundary
+    def __init__(self, primary: Primary, boundary: Boundary, traffic: Traffic) -> None:
+        self._primary, self._boundary, self._traffic = primary, boundary, traffic
 
     def hello(self, hello: Hello) -> Welcome:
         """See Answers."""
@@ -91,13 +94,21 @@ class Doors:
 
     def push(self, site: int, push: Push) -> PushReply:
         """See Answers."""
+        started = time.monotonic()
         with self._boundary.shared():
-            return self._primary.push(site, push)
+            reply = self._primary.push(site, push)
+        records = len(push.batch) if reply.applied else 0
+        numbers = [one.number for one in reply.refusals]
+        self._traffic.batch(site, "received", records, time.monotonic() - started, numbers)
+        return reply
 
     def pull(self, site: int, pull: Pull) -> PullReply:
         """See Answers."""
+        started = time.monotonic()
         with self._boundary.shared():
-            return self._primary.pull(site, pull)
+            reply = self._primary.pull(site, pull)
+        self._traffic.batch(site, "sent", records_in(reply), time.monotonic() - started)
+        return reply
 
     def compare(self, site: int, question: Compare) -> Compared:
         """See Answers."""

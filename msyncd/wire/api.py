@@ -69,13 +69,18 @@ class Replies(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """One request that was answered, for the metrics. Bytes as they crossed the wire."""
+    """One request that was answered, for the metrics. Bytes as they crossed the wire.
+
+    `site` is who logged in, None if nobody did; `reading` the seconds that the request's body took to arrive.
+    """
 
     path: str
     status: int
     seconds: float
     bytes_in: int
     bytes_out: int
+    site: int | None = None
+    reading: float = 0.0
 
 
 class SyncApi:
@@ -140,6 +145,7 @@ class SyncApi:
             body = unpack(raw, request.headers.get("content-encoding", ""), self._limits.hello_bytes)
             hello = decode(body, Hello, form)
             account = self._log_in(address, hello.sync_id, *given)
+            request.state.site = hello.sync_id
             if hello.protocol != PROTOCOL_VERSION:
                 raise ProtocolRefused(
                     f"the primary (msyncd {__version__}) speaks protocol {PROTOCOL_VERSION}, "
@@ -208,7 +214,8 @@ class SyncApi:
         token = bearer_token(request.headers.get("authorization", ""))
         if token is None:
             raise LoginRefused("this request needs the token of a hello", hint="say hello first")
-        return self._tokens.read(token, self._login.credential)
+        request.state.site = site = self._tokens.read(token, self._login.credential)
+        return site
 
     # --- around every endpoint ----------------------------------------------------------------------------------------
 
@@ -230,9 +237,16 @@ class SyncApi:
             if not incoming.ended:
                 response.headers["Connection"] = "close"
             if self._observed is not None:
-                seconds = time.monotonic() - started
                 self._observed(
-                    Observed(request.url.path, response.status_code, seconds, incoming.size, len(response.body))
+                    Observed(
+                        request.url.path,
+                        response.status_code,
+                        time.monotonic() - started,
+                        incoming.size,
+                        len(response.body),
+                        getattr(request.state, "site", None),
+                        incoming.seconds,
+                    )
                 )
             return response
 

@@ -1,6 +1,6 @@
 """The whole web application: the sync endpoints, health, the OpenAPI document, and what else shares the port."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from msyncd.flow.conversation import Complaint
@@ -27,13 +27,8 @@ SECURITY_HEADERS: Final = {
 _KINDS: Final[Mapping[int, Kind]] = {404: "not_found", 405: "not_found", 413: "too_large"}
 
 
-def build_app(
-    api: SyncApi,
-    *,
-    ready: Callable[[], bool],
-    more_routes: Sequence[BaseRoute] = (),
-) -> ASGIApp:
-    """The whole application: the sync endpoints, health, the OpenAPI document, and what else shares the port."""
+def build_app(api: SyncApi | None, *, ready: Callable[[], bool], rest: ASGIApp | None = None) -> ASGIApp:
+    """The whole application. `api` None: a satellite answers no sync. `rest` gets every other path: the console."""
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"ok": True})
@@ -53,12 +48,12 @@ def build_app(
         response.headers.update(headers or {})
         return response
 
-    own: list[BaseRoute] = [
-        Route("/healthz", healthz),
-        Route("/readyz", readyz),
-        Route("/openapi.json", openapi),
-    ]
-    app = Starlette(routes=[*api.routes, *own, *more_routes], exception_handlers={HTTPException: refused})
+    routes: list[BaseRoute] = [Route("/healthz", healthz), Route("/readyz", readyz)]
+    if api is not None:
+        routes += [*api.routes, Route("/openapi.json", openapi)]
+    if rest is not None:
+        routes.append(Mount("/", rest))
+    app = Starlette(routes=routes, exception_handlers={HTTPException: refused})
     return _with_security_headers(app)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,12 +29,13 @@ class Limits:
 
 
 class Incoming:
-    """The body of one request, read at most once."""
+    """The body of one request, read at most once. `seconds` is how long it took to arrive."""
 
     def __init__(self, request: Request, limits: Limits) -> None:
         self._request = request
         self._limits = limits
         self.size = 0
+        self.seconds = 0.0
         self.ended = False
         self._given_up = False
 
@@ -43,6 +45,7 @@ class Incoming:
         if declared.isdecimal() and int(declared) > limit:
             raise self._too_large(limit)
         pieces: list[bytes] = []
+        started = time.monotonic()
         try:
             async with asyncio.timeout(self._limits.body_seconds):
                 while not self.ended:
@@ -52,6 +55,8 @@ class Incoming:
         except TimeoutError:
             self._given_up = True
             raise BodyTooSlow("the request did not arrive in time", hint="try a smaller batch") from None
+        finally:
+            self.seconds = time.monotonic() - started
         return b"".join(pieces)
 
     async def drain(self) -> None:

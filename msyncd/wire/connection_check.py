@@ -66,6 +66,16 @@ def check_connection(target: Target, hello: Hello, now: Callable[[], datetime] |
     return steps
 
 
+def check_line(url: str, ca_certificate: Path | None = None) -> list[Step]:
+    """The steps below the log-in, from the primary to where a satellite's entry says that it answers."""
+    parts = urlsplit(url)
+    try:
+        host, port = parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
+    except (KeyError, ValueError):
+        return [Step("url", ok=False, detail=f"{url} is not a url", hint="e.g. https://kalo.example.org")]
+    return _line(host, port, parts.scheme == "https", ca_certificate, lambda: datetime.now(UTC))
+
+
 # --- the line ---------------------------------------------------------------------------------------------------------
 
 
