@@ -24,6 +24,7 @@ from msyncd.settings.values import (
     StoresTable,
     SyncSettings,
     ThisSite,
+    User,
 )
 
 T = TypeVar("T")
@@ -53,6 +54,7 @@ def build(sources: Sources) -> Settings:
         compare_every_days=model.compare_every,
         zero_dates=model.zero_dates,
         console_listen=model.console.listen,
+        console_users=tuple(User(given(one.name), given(one.password_hash), one.role) for one in model.console.users),
         metrics_public=model.metrics.public,
         code_hash=model.authorisation.code_hash,
         places=dict(places_in(main.tree, main.file)),

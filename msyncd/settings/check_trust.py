@@ -132,6 +132,7 @@ class _Trust:
             self._report_open(("listen", "host"), f"listen answers on {listen.host}")
 
     def _check_console(self) -> None:
+        self._check_users()
         written = self._model.console.listen
         if written is None:
             return
@@ -140,6 +141,17 @@ class _Trust:
             self._report(("console", "listen"), "listen must be ADDRESS:PORT", "e.g. 127.0.0.1:8444")
         elif not self._tls() and not addresses.is_loopback(understood[0]):
             self._report_open(("console", "listen"), f"the console answers on {understood[0]}")
+
+    def _check_users(self) -> None:
+        names: set[str] = set()
+        for at, user in enumerate(self._model.console.users):
+            path: Loc = ("console", "users", at)
+            if user.name in names:
+                self._report((*path, "name"), f"{user.name} stands twice in users", "take one of them out")
+            names.add(user.name or "")
+            if user.password_hash is not None and not is_hash(user.password_hash):
+                message = "password_hash is not a hash that msyncd made"
+                self._report((*path, "password_hash"), message, "use `msyncd users add`")
 
     def _report_open(self, path: Loc, what: str) -> None:
         if not self._model.allow_plain_http:

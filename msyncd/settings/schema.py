@@ -139,12 +139,29 @@ class AuthorisationSection(Section):
     )
 
 
+class UserSection(Section):
+    """Somebody who may log in to the console."""
+
+    name: Text | None = setting("The name to log in with.", example="amara", required=True)
+    password_hash: Text | None = setting(
+        "The hash of the password, as `msyncd users add` writes it.", example="scrypt$16384$8$1$…$…", required=True
+    )
+    role: Annotated[Literal["look", "operate", "change"], one_of("look", "operate", "change")] = setting(
+        "look: see every page. operate: also sync now, retry and discard. change: also edit the configuration.",
+        "look",
+        example="operate",
+    )
+
+
 class ConsoleSection(Section):
     """The web console."""
 
     listen: Text | None = setting(
         "On a satellite: ADDRESS:PORT on which the console answers. Without it a satellite has none.",
         example="127.0.0.1:8444",
+    )
+    users: list[UserSection] = setting(
+        "Who may log in. Without any, nobody can.", [], example=[{"name": "amara", "role": "operate"}]
     )
 
 

@@ -95,7 +95,13 @@ def _tree(settings: Settings) -> dict[str, Any]:
         "compare_every": settings.compare_every_days,
         "zero_dates": settings.zero_dates,
         "authorisation": {"code_hash": _Hidden(settings.code_hash, "set" if settings.code_hash else None)},
-        "console": {"listen": settings.console_listen},
+        "console": {
+            "listen": settings.console_listen,
+            "users": {
+                one.name: {"password_hash": _Hidden(one.password_hash, "set"), "role": one.role}
+                for one in settings.console_users
+            },
+        },
         "metrics": {"public": settings.metrics_public},
     }
 

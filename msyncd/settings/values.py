@@ -133,6 +133,15 @@ class LogSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class User:
+    """One entry of `console.users`: each role may do what those before it may, and more."""
+
+    name: str
+    password_hash: str = field(repr=False)
+    role: Literal["look", "operate", "change"] = "look"
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The whole configuration in force, as one value. `digest` is of every file that it was read from.
 
@@ -157,6 +166,7 @@ class Settings:
     compare_every_days: float = 1.0
     zero_dates: ZeroDates = "null"
     console_listen: str | None = None
+    console_users: tuple[User, ...] = ()
     metrics_public: bool = False
     code_hash: str | None = None
     places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
