@@ -265,12 +265,13 @@ def msyncd_commands(group: "click.Group", context: Context) -> None:
 
 @hookspec
 def msyncd_routes(context: Context) -> "Sequence[BaseRoute] | None":
-    """When the web server is made: further starlette routes, served beside the console. They do their own log-in."""
+    """When the plugin is loaded, after a reload too: starlette routes, served beside the console. They do their own
+    log-in, and cannot take a path of the console's."""
 
 
 @hookspec
 def msyncd_metrics(registry: "CollectorRegistry", context: Context) -> None:
-    """Once, when the daemon starts: register collectors for `/metrics` in this registry (prometheus-client)."""
+    """When the plugin is loaded, after a reload too: register collectors for `/metrics` (prometheus-client)."""
 
 
 @hookspec

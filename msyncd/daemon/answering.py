@@ -10,7 +10,7 @@ from msyncd.daemon.keeping import Keeping
 from msyncd.daemon.report import Report
 from msyncd.errors import TryLater, WrongUsage
 from msyncd.flow.looking import Look
-from msyncd.flow.status import Heard, read_status
+from msyncd.flow.status import Heard, Status, read_status
 
 
 class Answering:
@@ -27,7 +27,7 @@ class Answering:
         elif do == "report":
             yield {"result": self._report.document()}
         elif do == "status":
-            yield {"result": self._status()}
+            yield {"result": asdict(self.status())}
         elif do == "plugins":
             yield {"result": self._plugins()}
         elif do == "unlock":
@@ -75,8 +75,8 @@ class Answering:
         problem = self._report.document().get("problem")
         return TryLater(f"the daemon has not begun yet: {problem or 'it is starting'}")
 
-    def _status(self) -> dict[str, Any]:
-        """As `msyncd status --json` has it, with what only the running daemon knows."""
+    def status(self) -> Status:
+        """As `msyncd status --json` has it, with what only the running daemon knows. Raises TryLater."""
         life = self._keeping.life
         if life is None:
             raise self._not_yet()
@@ -91,7 +91,7 @@ class Answering:
         found = Look(here, life.site.problems, installed=True)
         problems = self._keeping.problems
         lock = self._keeping.locking.status()
-        return asdict(read_status(found, running=True, problems=problems, heard=heard, failures=failures, lock=lock))
+        return read_status(found, running=True, problems=problems, heard=heard, failures=failures, lock=lock)
 
     def _plugins(self) -> dict[str, Any]:
         life = self._keeping.life

@@ -14,11 +14,13 @@ from typing import Final
 import structlog
 
 from msyncd import __version__
+from msyncd.console.desk import Desk
 from msyncd.daemon.answering import Answering
 from msyncd.daemon.control import ControlServer
 from msyncd.daemon.keeping import Keeping
 from msyncd.daemon.notify import Notifier
 from msyncd.daemon.report import Report
+from msyncd.daemon.showing import Showing
 from msyncd.daemon.words import in_one_line
 from msyncd.flow.here import Clock, utc_now
 from msyncd.plugins import Plugins
@@ -48,7 +50,12 @@ class Daemon:
         self._notifier = Notifier()
         self.report = Report(reloader.current.state_directory)
         self.keeping = Keeping(reloader, plugins, self.report, self._notifier, clock=clock)
-        self._control = ControlServer(reloader.current.state_directory, Answering(self.keeping, self.report))
+        answering = Answering(self.keeping, self.report)
+        self._control = ControlServer(reloader.current.state_directory, answering)
+        self._desk = Desk(self.keeping, self.report, answering, reloader.current.state_directory)
+        self._showing = Showing(self._desk, self.keeping, self.report)
+        self.keeping.console = self._showing.console
+        self.keeping.took_in = lambda changed: self._noted("take in the edited configuration", changed)
         self._watcher = Watcher(reloader.files, self.keeping.look)
         self._next_watchdog = 0.0
         self._hung: set[str] = set()
@@ -64,6 +71,8 @@ class Daemon:
             self._watcher.start()
             self.keeping.look()  # what was edited since it was read is seen now
             self.keeping.loop.start()
+            self._showing.start()
+            self._noted("start", f"version {__version__}")
             try:
                 while not self._stop.is_set():
                     self._listen()
@@ -87,7 +96,7 @@ class Daemon:
         self._write_report()
         self._notifier.status(in_one_line(self.report.document()))
         life = self.keeping.life
-        loops = [self.keeping.loop, *(life.loops if life is not None else ())]
+        loops = [self.keeping.loop, *self._showing.loops, *(life.loops if life is not None else ())]
         hung = {loop.name for loop in loops if not loop.alive and not loop.stopping}
         for name in hung - self._hung:
             self._log.error("a loop gives no sign of life", loop=name)
@@ -104,9 +113,14 @@ class Daemon:
             if "report" not in self._hung:
                 self._log.warning("the report cannot be written", file=str(self.report.path), reason=str(error))
 
+    def _noted(self, did: str, result: str = "done") -> None:
+        self._desk.activity.note("msyncd", "this machine", did, result)
+
     def _end(self) -> None:
         self._notifier.stopping()
+        self._noted("stop")
         self._control.stop()
+        self._showing.stop()
         self._watcher.stop()
         self.keeping.loop.stop()
         self.keeping.loop.join(END_SECONDS)

@@ -3,9 +3,11 @@
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import structlog
+from starlette.types import ASGIApp
 
 from msyncd.daemon import logging
 from msyncd.daemon.assemble import assemble
@@ -32,7 +34,10 @@ _LONG = 6 * STEP_SECONDS
 
 
 class Keeping:
-    """`step` takes in what has changed. `life` is what runs now, None while nothing does."""
+    """`step` takes in what has changed. `life` is what runs now, None while nothing does.
+
+    `console` is served on the primary's port too; `took_in` is told what an edit changed, once it is in force.
+    """
 
     def __init__(
         self, reloader: Reloader, plugins: Plugins | None, report: Report, notifier: Notifier, *, clock: Clock = utc_now
@@ -46,6 +51,8 @@ class Keeping:
         )
         self._log = structlog.get_logger("msyncd.daemon")
         self.life: Life | None = None
+        self.console: ASGIApp | None = None
+        self.took_in: Callable[[str], None] = lambda _changed: None
         self.in_force: Settings = reloader.current
         self._begun = False
         self._wanted: Settings | None = reloader.current
@@ -196,7 +203,9 @@ class Keeping:
             self.in_force = new
             self.life.swapped()
         logging.configure(new.log)
-        self._log.info("the edited configuration is in force", changed="; ".join(lines) or "files only")
+        changed = "; ".join(lines) or "files only"
+        self._log.info("the edited configuration is in force", changed=changed)
+        self.took_in(changed)
 
     def _tell_changed(self, old: Settings) -> None:
         """Plugins of the new life are told that it is one; those of a swap are told there."""
@@ -212,8 +221,9 @@ class Keeping:
         if settings.stands_alone:
             return None
         site = assemble(settings, clock=self._clock, plugins=plugins, old=old)
-        make = PrimaryLife if settings.is_primary else SatelliteLife
-        return make(site, self._report, self._started)
+        if settings.is_primary:
+            return PrimaryLife(site, self._report, self._started, self.console)
+        return SatelliteLife(site, self._report, self._started)
 
     def _start(self, life: Life | None, settings: Settings) -> None:
         self.life, self.in_force = life, settings

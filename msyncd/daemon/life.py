@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import structlog
+from starlette.types import ASGIApp
 
 from msyncd.daemon.chores import retrying, trimming
 from msyncd.daemon.comparing import Comparisons
@@ -40,9 +41,9 @@ class Life(Protocol):
 class PrimaryLife:
     """The server and its housekeeping."""
 
-    def __init__(self, site: Site, report: Report, started: Callable[[], None]) -> None:
+    def __init__(self, site: Site, report: Report, started: Callable[[], None], console: ASGIApp | None = None) -> None:
         self.site = site
-        self._listening = Listening(site, report, started)
+        self._listening = Listening(site, report, started, console)
         self._settling = Settling(site)
         self._writes = LocalWrites(site, self._grown)
         verifying = Verifying(site, self._grown)

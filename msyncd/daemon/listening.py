@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import structlog
+from starlette.types import ASGIApp
 
 from msyncd.daemon.assemble import serve
 from msyncd.daemon.loop import Loop
@@ -25,10 +26,11 @@ class Listening:
         site: Site,
         report: Report,
         started: Callable[[], None] = lambda: None,
+        console: ASGIApp | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._site, self._report, self._started = site, report, started
+        self._site, self._report, self._started, self._console = site, report, started, console
         self._log = structlog.get_logger("msyncd.daemon")
         self._server: Server | None = None
         self._as: tuple[Listen, bool] | None = None
@@ -43,15 +45,15 @@ class Listening:
             self.close()  # first: the new one may want the same port
             self._begin(settings)
             self._as = wanted  # at last: whatever failed is begun again
-        elif (files := _files(settings.listen)) != self._files:
+        elif (files := certificate_files(settings.listen)) != self._files:
             self._server.reload_tls()
             self._files = files
             self._log.info("the certificate was read again")
         return LOOK_SECONDS
 
     def _begin(self, settings: Settings) -> None:
-        self._files = _files(settings.listen)
-        self._server = server = serve(self._site, settings)
+        self._files = certificate_files(settings.listen)
+        self._server = server = serve(self._site, settings, self._console)
         server.start()
         self._report.put(listening=server.url, listening_problem=None)
         self._log.info("listening", url=server.url)
@@ -69,7 +71,8 @@ class Listening:
         self._report.put(listening_problem=str(error))
 
 
-def _files(listen: Listen) -> tuple[object, ...]:
+def certificate_files(listen: Listen) -> tuple[object, ...]:
+    """Marks that change when certificate or key do."""
     return tuple(_mark(path) for path in (listen.tls_certificate, listen.tls_key) if path is not None)
 
 

@@ -111,27 +111,47 @@ def stop_waiting(writer: Writer, records: Iterable[Record]) -> None:
 # --- quarantine -----------------------------------------------------------------------------------------------------
 
 
+_QUARANTINED = (
+    f"SELECT id, reason, header_type, header_key, detail, log_major, log_seq, {_ASIDE} FROM msyncd_quarantine"
+)
+
+
 def quarantined(reader: Reader, ids: Collection[int] | None = None) -> list[Aside]:
     """What is in quarantine, oldest first."""
     few = ids is not None and len(ids) <= 100
     where = f" WHERE id IN ({', '.join('?' * len(ids or ())) or 'NULL'})" if few else ""
-    rows = reader.execute(
-        f"SELECT id, reason, header_type, header_key, detail, log_major, log_seq, {_ASIDE}"
-        f" FROM msyncd_quarantine{where} ORDER BY id",
-        list(ids or ()) if few else [],
+    rows = reader.execute(f"{_QUARANTINED}{where} ORDER BY id", list(ids or ()) if few else [])
+    return [_of_quarantine(row) for row in rows if ids is None or row[0] in ids]
+
+
+def quarantined_page(
+    reader: Reader, *, limit: int, after: int = 0, record_type: str | None = None, site: int | None = None
+) -> list[Aside]:
+    """Some of what is in quarantine, oldest first, with IDs beyond `after`: of one type and site, if given."""
+    where, parameters = "id > ?", list[Value]([after])
+    if record_type is not None:
+        where, parameters = f"{where} AND type = ?", [*parameters, record_type]
+    if site is not None:
+        where, parameters = f"{where} AND site = ?", [*parameters, site]
+    rows = reader.execute(f"{_QUARANTINED} WHERE {where} ORDER BY id LIMIT ?", [*parameters, limit])
+    return [_of_quarantine(row) for row in rows]
+
+
+def quarantine_groups(reader: Reader) -> list[tuple[str, int, int]]:
+    """How many changes are in quarantine, by record type and site."""
+    rows = reader.execute("SELECT type, site, count(*) FROM msyncd_quarantine GROUP BY type, site ORDER BY type, site")
+    return [(str(name), int(str(site)), int(str(number))) for name, site, number in rows]
+
+
+def _of_quarantine(row: Row) -> Aside:
+    return _aside(
+        row[7:],
+        row[1],
+        noted_at=Cursor(int(str(row[5])), int(str(row[6]))),
+        id=int(str(row[0])),
+        header=None if row[2] is None else (str(row[2]), unpacked(row[3])),
+        detail=str(row[4] or ""),
     )
-    return [
-        _aside(
-            row[7:],
-            row[1],
-            noted_at=Cursor(int(str(row[5])), int(str(row[6]))),
-            id=int(str(row[0])),
-            header=None if row[2] is None else (str(row[2]), unpacked(row[3])),
-            detail=str(row[4] or ""),
-        )
-        for row in rows
-        if ids is None or row[0] in ids
-    ]
 
 
 def count_quarantined(reader: Reader, site: int | None = None) -> int:

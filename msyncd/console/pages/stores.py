@@ -1,0 +1,52 @@
+"""`/stores`: where each store is active, who keeps copies of it, and what its numbers say."""
+
+from dataclasses import dataclass
+
+from starlette.responses import Response
+
+from msyncd.console.pages.page import Page
+from msyncd.console.visit import Visit
+from msyncd.flow.here import Here
+from msyncd.model import StoreFact
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A store; `active` and `copies` are sync IDs with names."""
+
+    fact: StoreFact
+    active: tuple[int, str] | None
+    copies: tuple[tuple[int, str], ...]
+
+
+def show(visit: Visit) -> Response:
+    """The list, narrowed by `q`: a part of the code or the store's value, or the sync ID or name of a site."""
+    here = visit.desk.running_site().here
+    q = visit.asked("q").casefold()
+    lines = [_line(here, fact) for fact in here.facts.stores.values()]
+    chosen = [one for one in lines if _fits(one, q)]
+    chosen.sort(key=lambda one: (one.fact.code.casefold(), one.fact.store))
+    return visit.page("stores.html", here="stores", lines=chosen, number=len(lines), q=visit.asked("q"))
+
+
+def _line(here: Here, fact: StoreFact) -> Line:
+    active = None if fact.active_site is None else (fact.active_site, name_of(here, fact.active_site))
+    copies = tuple(
+        (number, name_of(here, number))
+        for number, site in sorted(here.facts.sites.items())
+        if number != fact.active_site and site.holds_copy(fact.store)
+    )
+    return Line(fact, active, copies)
+
+
+def name_of(here: Here, sync_id: int) -> str:
+    """What people call a site."""
+    return here.settings.this_site.name if sync_id == here.site else here.peer(sync_id).name
+
+
+def _fits(one: Line, q: str) -> bool:
+    named = [one.fact.code, one.fact.store, *(one.active[1:] if one.active else ())]
+    return (one.active is not None and q == str(one.active[0])) or any(q in word.casefold() for word in named)
+
+
+PAGES = (Page("/stores", show),)
