@@ -43,7 +43,24 @@ class _WithExamples(click.Command):
 
 
 class Command(_WithExamples):
-    """A command. `examples` are lines that work as they stand, given a configuration."""
+    """A command. `examples` are lines that work as they stand, given a configuration.
+
+    One that `acts`, so that something is different after it, is noted among the activities.
+    """
+
+    def __init__(self, *args: Any, acts: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.acts = acts
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it."""
+        if not self.acts:
+            return super().invoke(ctx)
+        from msyncd.commands.noting import noted
+
+        with noted(ctx) as ended:
+            ended.status = super().invoke(ctx)
+        return ended.status
 
 
 class Group(_WithExamples, click.Group):

@@ -13,7 +13,7 @@ from msyncd.databases.interface import Installed
 INVALID = 78
 
 
-@click.command(cls=Command, examples=["msyncd init", "msyncd init -c config/satellite.yaml"])
+@click.command(cls=Command, acts=True, examples=["msyncd init", "msyncd init -c config/satellite.yaml"])
 @json_option
 def init(as_json: bool) -> int:
     """Install tables and triggers in the database.

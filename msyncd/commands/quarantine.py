@@ -75,7 +75,9 @@ def show(number: int, as_json: bool) -> None:
         _show(entries[0], here)
 
 
-@quarantine.command("retry", examples=["msyncd quarantine retry 1 2", "msyncd quarantine retry --all --site 2"])
+@quarantine.command(
+    "retry", acts=True, examples=["msyncd quarantine retry 1 2", "msyncd quarantine retry --all --site 2"]
+)
 @click.argument("ids", metavar="[ID]...", type=int, nargs=-1)
 @click.option("--all", "every", is_flag=True, help="Every entry (of --type and --site, if given).")
 @_narrowing
@@ -102,7 +104,9 @@ def retry(ids: tuple[int, ...], every: bool, type_: str | None, site: int | None
     return 1 if done.still else 0
 
 
-@quarantine.command("discard", examples=["msyncd quarantine discard 3", "msyncd quarantine discard --all --type item"])
+@quarantine.command(
+    "discard", acts=True, examples=["msyncd quarantine discard 3", "msyncd quarantine discard --all --type item"]
+)
 @click.argument("ids", metavar="[ID]...", type=int, nargs=-1)
 @click.option("--all", "every", is_flag=True, help="Every entry (of --type and --site, if given).")
 @_narrowing

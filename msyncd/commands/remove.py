@@ -11,7 +11,7 @@ from msyncd.databases.interface import Database
 from msyncd.errors import WrongUsage
 
 
-@click.command(cls=Command, examples=["msyncd remove", "msyncd remove --force"])
+@click.command(cls=Command, acts=True, examples=["msyncd remove", "msyncd remove --force"])
 @click.option("--force", is_flag=True, help="Also while the daemon runs.")
 @json_option
 def remove(force: bool, as_json: bool) -> None:

@@ -31,7 +31,9 @@ class Done:
     by_daemon: bool
 
 
-@click.command(cls=Command, examples=["msyncd sync", "msyncd sync --trust primary", "msyncd sync --trust item=primary"])
+@click.command(
+    cls=Command, acts=True, examples=["msyncd sync", "msyncd sync --trust primary", "msyncd sync --trust item=primary"]
+)
 @click.option(
     "--trust",
     "trusted",
