@@ -1,4 +1,4 @@
-"""What browsers are given besides pages: unchanged, licensed, kept by browsers, and nothing that needs another origin."""
+"""What browsers are given besides pages: unchanged, licensed, kept by them, and nothing that needs another origin."""
 
 import hashlib
 import re
