@@ -29,6 +29,7 @@ SECTIONS: dict[str, dict[str, Listed]] = {
         "set-code": Listed("msyncd.commands.set_code:set_code", "Set the authorisation code."),
         "unlock": Listed("msyncd.commands.unlock:unlock", "Give the authorisation code."),
         "lock": Listed("msyncd.commands.lock:lock", "Accept no more edits without the authorisation code."),
+        "users": Listed("msyncd.commands.users:users", "Who may log in to the console."),
         "schema": Listed("msyncd.commands.schema:schema", "The JSON Schema of the YAML, for editors."),
     },
     "Run": {

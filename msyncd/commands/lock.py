@@ -8,7 +8,7 @@ from msyncd.commands.locking import close, need_code
 from msyncd.commands.options import config_path
 
 
-@click.command(cls=Command, examples=["msyncd lock"])
+@click.command(cls=Command, acts=True, examples=["msyncd lock"])
 def lock() -> None:
     """Accept no more edits without the authorisation code.
 

@@ -54,10 +54,10 @@ def typed(ctx: click.Context) -> str:
 
 def _note(did: str, result: str) -> None:
     from msyncd.commands.options import config_path
-    from msyncd.commands.running import state_directory_of
     from msyncd.console.activity import Activity, person
     from msyncd.console.book import Book
+    from msyncd.settings.in_force import home_of
 
-    directory = state_directory_of(config_path())
+    directory = home_of(config_path())
     if directory.is_dir():
         Activity(Book(directory)).note(person(), PLACE, did, result)

@@ -11,7 +11,7 @@ from msyncd.commands.options import config_path
 from msyncd.errors import MsyncdError
 
 
-@click.command("set-code", cls=Command, examples=["msyncd set-code"])
+@click.command("set-code", cls=Command, acts=True, examples=["msyncd set-code"])
 def set_code() -> None:
     """Set the authorisation code.
 

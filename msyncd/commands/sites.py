@@ -80,7 +80,7 @@ def _row(one: dict[str, Any]) -> tuple[Any, ...]:
     return one["sync_id"], one["name"], " ".join(one["active_stores"]) or "-", copied, one["url"] or "-", state, last
 
 
-@sites.command("replace", examples=["msyncd sites replace 2", "msyncd sites replace 2 --by 3f9a1c07d2be"])
+@sites.command("replace", acts=True, examples=["msyncd sites replace 2", "msyncd sites replace 2 --by 3f9a1c07d2be"])
 @click.argument("site", metavar="N", type=int)
 @click.option(
     "--by",

@@ -11,7 +11,7 @@ from msyncd.commands.output import print_json, when
 REFUSED = 1
 
 
-@click.command(cls=Command, examples=["msyncd unlock"])
+@click.command(cls=Command, acts=True, examples=["msyncd unlock"])
 @json_option
 def unlock(as_json: bool) -> int:
     """Give the authorisation code.

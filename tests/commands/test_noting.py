@@ -14,6 +14,7 @@ LOOKS = {
     "check-connection",
     "demo",
     "explain",
+    "plan",
     "plugins",
     "quarantine list",
     "quarantine show",
@@ -21,6 +22,7 @@ LOOKS = {
     "schema",
     "sites list",
     "status",
+    "users list",
 }
 """Commands after which nothing is different at this site."""
 
