@@ -14,13 +14,15 @@ from msyncd.daemon.traffic import Flow
 from msyncd.errors import Problem, TryLater
 from msyncd.flow.ledger import sites
 from msyncd.flow.ledger.sites import Known
-from msyncd.flow.status import Status
+from msyncd.flow.plan import Plan
+from msyncd.flow.status import LockStatus, Status
 from msyncd.plugins import PluginReport
 from msyncd.settings.values import Settings, User
 
 if TYPE_CHECKING:  # they own the console
     from msyncd.daemon.answering import Answering
     from msyncd.daemon.keeping import Keeping
+    from msyncd.daemon.locking import Unlocked
     from msyncd.daemon.report import Report
     from msyncd.daemon.site import Site
 
@@ -137,6 +139,33 @@ class Desk:
         found = self.snapshot()
         at = int(self._clock())
         self.history.keep(sample(one, found.flows.get(one.sync_id, Flow()), at) for one in found.status.peers)
+
+    # --- preferences --------------------------------------------------------------------------------------------------
+
+    def lock(self) -> LockStatus:
+        """Whether preferences are locked, until when not, and the edit that is held back."""
+        return self._keeping.locking.status()
+
+    def unlock(self, code: str, *, by: str) -> "Unlocked":
+        """Give the authorisation code. Raises WrongCode, TooManyCodes."""
+        try:
+            return self._keeping.unlock(code, by=by)
+        finally:
+            self.forget()
+
+    def close_lock(self, *, by: str) -> None:
+        """Lock again."""
+        self._keeping.locking.close(by=by)
+
+    def plan(self, edited: Settings) -> Plan:
+        """What taking in another configuration would change."""
+        return self._keeping.plan(edited)
+
+    def take_in(self, saved: Settings) -> bool:
+        """Have the daemon look at the files now; whether what was saved is in force then."""
+        self._keeping.look_now()
+        self.forget()
+        return self.settings.digest == saved.digest
 
     # --- what it can have done ----------------------------------------------------------------------------------------
 

@@ -12,7 +12,9 @@ from msyncd.console import plots, words
 
 _FOLDER = Path(__file__).parent
 
-NAVIGATION = tuple((name, f"/{name}") for name in ("sites", "stores", "quarantine", "activity", "plugins"))
+NAVIGATION = tuple(
+    (name, f"/{name}") for name in ("sites", "stores", "quarantine", "activity", "plugins", "preferences")
+)
 """The pages by name, in the order in which the header has them."""
 
 

@@ -19,13 +19,17 @@ _MOST: Final = 1000
 
 @dataclass(eq=False, slots=True)
 class Session:
-    """One log-in. `csrf` stands in every form; `said` is shown once, on the next page."""
+    """One log-in. `csrf` stands in every form; `said` is shown once, on the next page.
+
+    `pending` is an edit that was shown as a plan and awaits a word (see pages/preferences.py).
+    """
 
     user: str
     credential: bytes
     ends: float
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     said: list[tuple[str, str]] = field(default_factory=list)
+    pending: object | None = field(default=None, repr=False)
 
     def say(self, text: str, kind: str = "good") -> None:
         """Say something on the next page: `good` or `bad` news."""

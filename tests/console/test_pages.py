@@ -240,7 +240,7 @@ def test_many_are_discarded_in_one_go_after_a_question(refusing: Consoles, ben: 
     assert "Discard 2 entries?" in ben.text
     assert all(kept(refusing, 1, key) for key in ("d1", "d2")), "not before the answer"
     ben.post("/quarantine", id=ids, action="discard", sure="yes")
-    assert "discarded 2 entries" in ben.text
+    assert "Discarded 2 entries" in ben.text
     assert [kept(refusing, 1, key) is None for key in ("d1", "d2", "d3")] == [True, True, False]
     ben.get("/quarantine?type=stock")
     ben.post("/quarantine", type="stock", every="yes", action="discard", sure="yes")

@@ -1,6 +1,6 @@
 """The pages of the console, one file each: what is shown, what may be done there, and the role that it needs."""
 
-from msyncd.console.pages import activity, plugins, quarantine, site, sites, stores
+from msyncd.console.pages import activity, plugins, preferences, quarantine, site, sites, stores
 from msyncd.console.pages.page import Page
 
 __all__ = ["PAGES", "Page"]
@@ -12,5 +12,6 @@ PAGES: tuple[Page, ...] = (
     *quarantine.PAGES,
     *activity.PAGES,
     *plugins.PAGES,
+    *preferences.PAGES,
 )
 """Every page that needs a log-in."""

@@ -100,6 +100,9 @@ def too_wide(page: Page) -> int:
 
 def picture(page: Page, name: str, folder: Path, *, full: bool = False) -> None:
     """A screenshot: into docs/images if they are to be made anew, else into the test's folder."""
+    page.evaluate(
+        "document.querySelectorAll('.hint code').forEach((one) => {one.textContent = '/etc/msyncd/msyncd.yaml'})"
+    )
     into = IMAGES if os.environ.get("MSYNCD_SCREENSHOTS") else folder
     page.screenshot(path=into / f"{name}.png", full_page=full, animations="disabled", caret="hide")
 

@@ -20,7 +20,12 @@ from tests.daemon.conftest import until
 FAR = {4: "Dorsi hospital", 5: "Ilmen health centre", 6: "Ovara district store", 7: "Peli clinic"}
 """Sites that are known to the primary and do not call while the test runs."""
 
-LAST_SUCCESS = {4: timedelta(minutes=4), 5: timedelta(hours=31), 6: timedelta(days=4), 7: None}
+LAST_SUCCESS: dict[int, timedelta | None] = {
+    4: timedelta(minutes=4),
+    5: timedelta(hours=31),
+    6: timedelta(days=4),
+    7: None,
+}
 STATES = {2: "ok", 3: "ok", 4: "ok", 5: "late", 6: "silent", 7: "never"}
 
 
@@ -66,14 +71,14 @@ def _write(one: Consoles) -> None:
 def _remember(one: Consoles) -> None:
     """What the ledger knows of the far sites, and how every site stood over the last day."""
     now = datetime.now(UTC)
-    for site, ago in LAST_SUCCESS.items():
-        if ago is not None:
+    for site, since in LAST_SUCCESS.items():
+        if since is not None:
             behind = 0 if site == 4 else 45 if site == 5 else 58
             one.db[1].execute(
                 "INSERT OR REPLACE INTO msyncd_site (sync_id, database_id, installation_id, generation, version, heard,"
                 " joined, confirmed_major, confirmed_seq, last_contact, last_success, batch_size, record_types)"
                 " SELECT ?, ?, ?, 1, '0.1.0', 0, 1, 0, max(seq) - ?, ?, ?, 640, '{}' FROM msyncd_change_log",
-                (site, f"database {site}", f"installation {site}", behind, told(now - ago), told(now - ago)),
+                (site, f"database {site}", f"installation {site}", behind, told(now - since), told(now - since)),
             )
             one.db[1].execute("DELETE FROM msyncd_fill WHERE site = ?", (site,))
     chance, end = random.Random(7), int(time.time()) - 60
