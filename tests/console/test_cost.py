@@ -40,7 +40,7 @@ def test_looking_scans_no_table_of_the_application_and_writes_nothing(tmp_path: 
     try:
         until(lambda: one.shows(1))
         person = Person(one.url(1))
-        person.log_in("cora")
+        person.log_in("amara")
         threading.Event().wait(FRESH_SECONDS + 1)  # what the start and the log-in did is over, and forgotten
         statements.clear()
         for page in PAGES:
