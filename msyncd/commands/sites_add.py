@@ -23,7 +23,7 @@ EXAMPLES = (
 )
 
 
-@click.command(cls=Command, examples=EXAMPLES)
+@click.command(cls=Command, acts=True, examples=EXAMPLES)
 @click.argument("site", metavar="N", type=int)
 @click.option("--name", metavar="TEXT", help="What people call the site.")
 @click.option("--active-stores", "active", metavar="CODES", help="The stores that are edited there: BUM,BUP.")

@@ -13,7 +13,7 @@ class StoresStay(MsyncdError):
     """A site still has stores with records, which would be edited nowhere without it."""
 
 
-@click.command(cls=Command, examples=["msyncd sites remove 4"])
+@click.command(cls=Command, acts=True, examples=["msyncd sites remove 4"])
 @click.argument("site", metavar="N", type=int)
 @click.option("--force", is_flag=True, help="Also a site whose stores have records: they can then be edited nowhere.")
 @click.option("--yes", is_flag=True, help="Do not ask on the terminal.")

@@ -13,6 +13,8 @@ from msyncd.commands.site import look_here
 from msyncd.errors import MsyncdError, WrongUsage
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from msyncd.flow.here import Here
     from msyncd.flow.plan import StoreMove
     from msyncd.model import StoreFact
@@ -95,7 +97,7 @@ def _wishes(settings: "Settings") -> dict[str, int]:
 # --- moving -----------------------------------------------------------------------------------------------------------
 
 
-@stores.command("move", examples=["msyncd stores move KAL 2"])
+@stores.command("move", acts=True, examples=["msyncd stores move KAL 2"])
 @click.argument("store", metavar="STORE")
 @click.argument("site", metavar="SITE", type=int)
 @click.option("--yes", is_flag=True, help="Do not ask on the terminal.")
@@ -114,11 +116,11 @@ def move(store: str, site: int, yes: bool, as_json: bool) -> int:
     fact = _known(here, store)
     names = {store, *(() if fact is None else (fact.code, fact.store))}
     document, settings = document_here(now)
-    edits = _edits(settings, names, store if fact is None else fact.code, site)
+    edits = moving(settings, names, store if fact is None else fact.code, site)
     one = edited(now, document, edits)
     if not edits:
         return show(one, Saved(SAME), as_json=as_json)
-    _refuse(one.plan.stores, names)
+    refuse_moves(one.plan.stores, names)
     confirm(one.plan.lines(), f"Make {store} active on site {site}?", yes=yes or as_json)
     return show(one, save(one), as_json=as_json)
 
@@ -135,8 +137,11 @@ def _known(here: "Here", store: str) -> "StoreFact | None":
     return found
 
 
-def _edits(settings: "Settings", names: set[str], code: str, site: int) -> "list[Edit]":
-    """Take it off the list on which it stands, and put it on the other."""
+def moving(settings: "Settings", names: set[str], code: str, site: int) -> "list[Edit]":
+    """The edits that take a store off the list on which it stands and put it on another; none if it is there already.
+
+    `names` are those by which files may call it, `code` the one by which it is written. Raises WrongUsage.
+    """
     mine = settings.this_site
     lists = {mine.sync_id: mine.active_stores or (), **{one.sync_id: one.active_stores for one in settings.sync_with}}
     if site not in lists:
@@ -164,9 +169,10 @@ def _listing(settings: "Settings", site: int, listed: list[str]) -> "Edit":
     return SetSite(site, "active_stores", listed)
 
 
-def _refuse(moves: "tuple[StoreMove, ...]", names: set[str]) -> None:
+def refuse_moves(moves: "tuple[StoreMove, ...]", names: "Collection[str]") -> None:
+    """Raises NeedsHandOver if the plan says of one of these stores that it cannot move."""
     for one in moves:
-        if not one.possible and names & {one.code, one.store}:
+        if not one.possible and {one.code, one.store} & set(names):
             raise NeedsHandOver(
                 f"store {one.code} is active on site {one.from_site} and has {count(one.records, 'record')}: it stays "
                 "there, since a store with records moves only by a hand-over, which is not there yet",

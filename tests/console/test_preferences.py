@@ -221,6 +221,27 @@ def test_a_changed_password_of_a_site_counts_and_is_shown_nowhere(town: Consoles
         assert "a new secret" not in town.log(site)
 
 
+def test_a_store_without_records_moves_and_one_with_records_stays(town: Consoles) -> None:
+    person = visitor(town, 1)
+    person.get("/stores")
+    assert "un-lock Preferences first" in person.text
+    assert person.post("/preferences/stores", store="s3", to="2").status_code == 403
+    person = unlocked(town, 1)
+    town.stock(1, "c1", "s1")
+    before = file_of(town, 1)
+    person.get("/stores")
+    person.post("/preferences/stores", store="s1", to="2")
+    assert "store CMS is active on site 1 and has 1 record" in person.text.replace("Store CMS", "store CMS")
+    assert file_of(town, 1) == before
+    person.get("/stores")
+    person.post("/preferences/stores", store="s3", to="2")
+    assert "store KAL moves from site 3, Kalo to site 2, Bumban; it has no records" in person.text
+    confirm(person)
+    person.get("/stores?q=KAL")
+    assert "KAL 2 Bumban" in person.text
+    assert "active_stores: [BUM, KAL]" in file_of(town, 1)
+
+
 # --- others who write -------------------------------------------------------------------------------------------------
 
 

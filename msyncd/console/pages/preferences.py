@@ -4,12 +4,14 @@ Whatever is filled in is shown as a plan first. Between the two the edits stay h
 holds a password, and what is saved is what was shown. A file that somebody else has changed meanwhile is left alone.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from secrets import token_urlsafe
 from typing import Any
 
 from starlette.responses import Response
 
+from msyncd.commands.stores import moving, refuse_moves
 from msyncd.console import filling
 from msyncd.console.filling import Given, Meant
 from msyncd.console.pages.page import Page
@@ -165,19 +167,36 @@ def remove(visit: Visit) -> Response:
     return _plan(visit, document, Meant((RemoveSite(entry.sync_id),)), f"site {entry.sync_id}")
 
 
+def move(visit: Visit) -> Response:
+    """A store is to be active on another site: the plan, if it has no records that would need a hand-over."""
+    _refuse_locked(visit)
+    document, settings = _edited(visit)
+    known = visit.desk.running_site().here.facts.stores.get(visit.given("store"))
+    if known is None or not visit.given("to").isdecimal():
+        raise MsyncdError("there is no such store or site", hint="the list of stores shows those that are known")
+    names = {known.store, known.code}
+    edits = moving(settings, names, known.code, int(visit.given("to")))
+    return _plan(visit, document, Meant(tuple(edits)), f"store {known.code}", staying=names)
+
+
 # --- the plan, and saving ---------------------------------------------------------------------------------------------
 
 
-def _plan(visit: Visit, document: Document, meant: Meant, what: str) -> Response:
-    """What the edits would change, to be confirmed. Raises ConfigurationInvalid, EditRefused."""
+def _plan(
+    visit: Visit, document: Document, meant: Meant, what: str, *, staying: Collection[str] = frozenset()
+) -> Response:
+    """What the edits would change, to be confirmed. Raises ConfigurationInvalid, EditRefused.
+
+    Raises NeedsHandOver if one of the stores in `staying` has records, and so would not move.
+    """
     if not meant.edits:
         visit.session.say("nothing was changed")
         return visit.back("/preferences")
     changed = edit(document, meant.edits)
     assert changed.settings is not None
-    pending = Pending(token_urlsafe(12), what, document.digest, meant)
-    visit.session.pending = pending
     plan: Plan = visit.desk.plan(changed.settings)
+    refuse_moves(plan.stores, staying)
+    pending = visit.session.pending = Pending(token_urlsafe(12), what, document.digest, meant)
     warnings = [one for one in changed.problems if one.severity == "warning" and one not in document.problems]
     return visit.page("plan.html", here="preferences", plan=plan, pending=pending, warnings=warnings)
 
@@ -273,6 +292,7 @@ PAGES = (
     Page("/preferences/sites/{sync_id:int}", site, role="change"),
     Page("/preferences/sites/{sync_id:int}", fill_in, "POST", "change"),
     Page("/preferences/sites/{sync_id:int}/remove", remove, "POST", "change"),
+    Page("/preferences/stores", move, "POST", "change"),
     Page("/preferences/save", confirm, "POST", "change"),
     Page("/preferences/unlock", unlock, "POST", "change"),
     Page("/preferences/lock", lock, "POST", "change"),

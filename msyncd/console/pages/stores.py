@@ -26,7 +26,15 @@ def show(visit: Visit) -> Response:
     lines = [_line(here, fact) for fact in here.facts.stores.values()]
     chosen = [one for one in lines if _fits(one, q)]
     chosen.sort(key=lambda one: (one.fact.code.casefold(), one.fact.store))
-    return visit.page("stores.html", here="stores", lines=chosen, number=len(lines), q=visit.asked("q"))
+    return visit.page(
+        "stores.html",
+        here="stores",
+        lines=chosen,
+        number=len(lines),
+        q=visit.asked("q"),
+        places=sorted((number, name_of(here, number)) for number in here.facts.sites),
+        may_move=here.is_primary and visit.may("change") and not visit.desk.lock().locked,
+    )
 
 
 def _line(here: Here, fact: StoreFact) -> Line:
