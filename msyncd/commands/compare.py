@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from msyncd.settings.values import Settings
 
 
-@click.command(cls=Command, examples=["msyncd compare", "msyncd compare --type item", "msyncd compare --repair"])
+@click.command(
+    cls=Command, acts=True, examples=["msyncd compare", "msyncd compare --type item", "msyncd compare --repair"]
+)
 @click.option("--type", "types", metavar="TYPE", multiple=True, help="Only this record type. May be repeated.")
 @click.option("--repair", is_flag=True, help="Send again what differs, from the site whose version stands.")
 @json_option

@@ -242,6 +242,16 @@ def test_a_store_without_records_moves_and_one_with_records_stays(town: Consoles
     assert "active_stores: [BUM, KAL]" in file_of(town, 1)
 
 
+def test_a_site_whose_stores_have_records_is_not_removed(town: Consoles) -> None:
+    town.stock(2, "k1", "s2")
+    until(lambda: town.has(1, "stock", "k1"))
+    person = unlocked(town, 1)
+    before = file_of(town, 1)
+    assert person.post("/preferences/sites/2/remove").status_code == 409
+    assert "stores with records are active on site 2: BUM (1 record)".lower() in person.text.lower()
+    assert file_of(town, 1) == before
+
+
 # --- others who write -------------------------------------------------------------------------------------------------
 
 

@@ -4,13 +4,14 @@ Whatever is filled in is shown as a plan first. Between the two the edits stay h
 holds a password, and what is saved is what was shown. A file that somebody else has changed meanwhile is left alone.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from secrets import token_urlsafe
 from typing import Any
 
 from starlette.responses import Response
 
+from msyncd.commands.sites_remove import refuse_stores
 from msyncd.commands.stores import moving, refuse_moves
 from msyncd.console import filling
 from msyncd.console.filling import Given, Meant
@@ -164,7 +165,9 @@ def remove(visit: Visit) -> Response:
     document, settings = _edited(visit)
     entry = _entry(visit, settings)
     assert entry is not None
-    return _plan(visit, document, Meant((RemoveSite(entry.sync_id),)), f"site {entry.sync_id}")
+    number = entry.sync_id
+    meant = Meant((RemoveSite(number),))
+    return _plan(visit, document, meant, f"site {number}", refuse=lambda plan: refuse_stores(plan, number))
 
 
 def move(visit: Visit) -> Response:
@@ -176,26 +179,29 @@ def move(visit: Visit) -> Response:
         raise MsyncdError("there is no such store or site", hint="the list of stores shows those that are known")
     names = {known.store, known.code}
     edits = moving(settings, names, known.code, int(visit.given("to")))
-    return _plan(visit, document, Meant(tuple(edits)), f"store {known.code}", staying=names)
+    meant = Meant(tuple(edits))
+    return _plan(visit, document, meant, f"store {known.code}", refuse=lambda plan: refuse_moves(plan.stores, names))
 
 
 # --- the plan, and saving ---------------------------------------------------------------------------------------------
 
 
 def _plan(
-    visit: Visit, document: Document, meant: Meant, what: str, *, staying: Collection[str] = frozenset()
+    visit: Visit,
+    document: Document,
+    meant: Meant,
+    what: str,
+    *,
+    refuse: Callable[[Plan], None] = lambda _plan: None,
 ) -> Response:
-    """What the edits would change, to be confirmed. Raises ConfigurationInvalid, EditRefused.
-
-    Raises NeedsHandOver if one of the stores in `staying` has records, and so would not move.
-    """
+    """What the edits would change, to be confirmed. Raises ConfigurationInvalid, EditRefused, what `refuse` raises."""
     if not meant.edits:
         visit.session.say("nothing was changed")
         return visit.back("/preferences")
     changed = edit(document, meant.edits)
     assert changed.settings is not None
     plan: Plan = visit.desk.plan(changed.settings)
-    refuse_moves(plan.stores, staying)
+    refuse(plan)
     pending = visit.session.pending = Pending(token_urlsafe(12), what, document.digest, meant)
     warnings = [one for one in changed.problems if one.severity == "warning" and one not in document.problems]
     return visit.page("plan.html", here="preferences", plan=plan, pending=pending, warnings=warnings)
