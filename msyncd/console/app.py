@@ -1,5 +1,6 @@
 """Where a request to the console arrives: log-in, role and form are checked here, for every page alike."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
@@ -29,6 +30,7 @@ from msyncd.plugins import Plugins
 from msyncd.wire.loopback import is_loopback
 
 LONGEST_FORM: Final = 1 << 20
+FORM_SECONDS: Final = 60.0
 _THREADS: Final = 8
 _STATIC: Final = Path(__file__).parent / "static"
 
@@ -157,12 +159,16 @@ class _Files(StaticFiles):
 
 
 async def read_form(request: Request) -> Mapping[str, Sequence[str]]:
-    """The fields of a posted form. Raises HTTPException if it is too large, or none."""
+    """The fields of a posted form. Raises HTTPException if it is too large, too slow, or none."""
     body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > LONGEST_FORM:
-            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    try:
+        async with asyncio.timeout(FORM_SECONDS):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > LONGEST_FORM:
+                    raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    except TimeoutError as error:
+        raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from error
     try:
         return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=10_000)
     except ValueError as error:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:  # they own the console
 FRESH_SECONDS: Final = 2.0
 """Many open pages ask no more often than this."""
 
+SHARE: Final = 10
+"""Nor do they take more than this part of the time: behind a long backlog, counting takes long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -112,10 +115,10 @@ class Desk:
         raise TryLater(f"the daemon has not begun yet: {self.trouble or 'it is starting'}")
 
     def snapshot(self) -> Snapshot:
-        """How the site stands, at most FRESH_SECONDS old. Raises TryLater if nothing runs or the database is away."""
+        """How the site stands, a few seconds old at most. Raises TryLater if nothing runs or the database is away."""
         with self._lock:  # who comes meanwhile waits for the one answer
             known = self._snapshot
-            if known is None or not 0 <= self._clock() - known.at < FRESH_SECONDS:
+            if known is None or not 0 <= self._clock() - known.at < max(FRESH_SECONDS, SHARE * known.read_seconds):
                 known = self._snapshot = self._read()
             return known
 
