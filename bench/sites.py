@@ -20,7 +20,7 @@ this_site: {{sync_id: 1, name: Central, database: "sqlite:///primary.db", active
             user_name: sync, password: only-for-measuring}}
 state_directory: primary-state
 listen: {{port: {port}}}
-sync_with: [{{sync_id: 2, name: Bumban, active_stores: [BUM]}}]
+sync_with: [{{sync_id: 2, name: Bumban, active_stores: [BUM], copies_of: [{copies}]}}]
 record_types: [types.yaml]
 log: {{level: warning}}
 """
@@ -30,7 +30,7 @@ this_site: {{sync_id: 2, name: Bumban, database: "sqlite:///satellite.db", activ
 state_directory: satellite-state
 sync_with: [{{sync_id: 1, name: Central, url: "http://127.0.0.1:{port}"}}]
 record_types: [types.yaml]
-sync: {{live: false}}
+sync: {{live: {live}}}
 log: {{level: warning}}
 """
 
@@ -72,17 +72,30 @@ def process(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         one.wait(30)
 
 
-@contextlib.contextmanager
-def pair(folder: Path) -> Iterator[Pair]:
-    """A primary daemon and a satellite on empty SQLite databases."""
-    port = free_port()
+def msyncd(*arguments: str) -> None:
+    """Run a command to its end. Raises CalledProcessError."""
+    subprocess.run([sys.executable, "-m", "msyncd", *arguments], check=True, stdout=subprocess.DEVNULL)
+
+
+def files(folder: Path, port: int, *, live: bool = False, copies: str = "") -> None:
+    """The configurations of both ends, and their databases with empty tables."""
+    values = {"port": port, "live": str(live).lower(), "copies": copies}
     (folder / "types.yaml").write_text(RECORD_TYPES)
-    (folder / "primary.yaml").write_text(PRIMARY.format(port=port))
-    (folder / "satellite.yaml").write_text(SATELLITE.format(port=port))
+    (folder / "primary.yaml").write_text(PRIMARY.format(**values))
+    (folder / "satellite.yaml").write_text(SATELLITE.format(**values))
+    for name in ("primary", "satellite"):
+        (folder / f"{name}.yaml").chmod(0o600)  # a password stands in them
     for name in ("primary", "satellite"):
         connection = connect(folder / f"{name}.db")
         connection.executescript(SCHEMA)
         connection.close()
+
+
+@contextlib.contextmanager
+def pair(folder: Path) -> Iterator[Pair]:
+    """A primary daemon and a satellite on empty SQLite databases."""
+    port = free_port()
+    files(folder, port)
     with process("-m", "msyncd", "run", "-c", str(folder / "primary.yaml")) as primary:
         wait_for(port)
         site = assemble(load(folder / "satellite.yaml").settings)
