@@ -9,8 +9,8 @@ application has written them.
 
 The peak is VmHWM: the most physical memory that the process has had, whoever else maps the same pages. Of that, the
 anonymous part (heap, SQLite's page cache) is the process's alone; the rest is files that are mapped (the interpreter,
-libraries, the index of a write-ahead log), which the system may drop or share. The parts are those of one look, ten in a
-second, at which the anonymous part was largest; the peak itself misses nothing.
+libraries, the index of a write-ahead log), which the system may drop or share. The parts are those of one look, ten in
+a second, at which the anonymous part was largest; the peak itself misses nothing.
 """
 
 import sys

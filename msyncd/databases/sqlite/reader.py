@@ -1,38 +1,15 @@
 """One consistent look at a SQLite database."""
 
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
 
 from msyncd.databases.interface import KEY, Entry, Interest, LogPage, Reader, Scope
 from msyncd.databases.sqlite.connection import mapped
 from msyncd.databases.sqlite.names import found, listed, quoted
+from msyncd.databases.sqlite.wanted import SCANNED, matching, portions, rows_wanted
 from msyncd.model import START, Cursor, RecordType, Row, Value
 
-CHUNK = 5000
-"""Values in one statement: well below SQLite's limit of 32,766 parameters."""
-
 ENTRY = "type, operation, origin, store, store_before, route, route_before, only_site, parent"
-
-
-def chunks(values: Collection[Any], size: int = CHUNK) -> Iterator[list[Any]]:
-    """The values in lists of at most `size`."""
-    all_values = list(values)
-    for start in range(0, len(all_values), size):
-        yield all_values[start : start + size]
-
-
-def among(columns: Sequence[str], count: int, prefix: str = "") -> str:
-    """A condition that a tuple of columns is one of `count` tuples of parameters."""
-    if len(columns) == 1:
-        return f"{prefix}{quoted(columns[0])} IN ({', '.join('?' * count)})"
-    one = "(" + ", ".join("?" * len(columns)) + ")"
-    return f"({listed(columns, prefix)}) IN (VALUES {', '.join([one] * count)})"
-
-
-def flat(values: Collection[Row]) -> list[Value]:
-    """Tuples as one list of parameters."""
-    return [value for row in values for value in row]
 
 
 class SQLiteReader(Reader):
@@ -91,9 +68,9 @@ class SQLiteReader(Reader):
         entries: list[Entry] = []
         values = {value for wanted in (*headers.values(), *lines.values()) for value in wanted}
         # one scan for all: a line's parent and a header's key are looked for in the same list
-        either = [f"type = {type_id} AND key1 IN family" for type_id in headers]
-        either += [f"type = {type_id} AND parent IN family" for type_id in lines]
-        for some in chunks(values, 3 * CHUNK):
+        either = [f"type = {type_id} AND key1 IN family" for type_id in sorted(headers)]
+        either += [f"type = {type_id} AND parent IN family" for type_id in sorted(lines)]
+        for some in portions(values, None, SCANNED):
             entries += self._fetch(
                 f"WITH family(k) AS (VALUES {', '.join(['(?)'] * len(some))}) SELECT {self._entry}"
                 f" FROM msyncd_change_log WHERE seq > ? AND seq <= ? AND ({' OR '.join(either)}) ORDER BY seq",
@@ -155,7 +132,7 @@ class SQLiteReader(Reader):
 
     def deleted_parents(self, type_id: int, keys: Collection[Value]) -> dict[Value, tuple[Value, Value]]:
         gone: dict[Value, tuple[Value, Value]] = {}
-        for some in chunks(keys):
+        for some in portions(keys, None, SCANNED):
             for key, store, route in self._fetch(
                 "SELECT key1, store, route FROM msyncd_change_log WHERE type = ? AND operation = 2"
                 f" AND key1 IN ({', '.join('?' * len(some))}) ORDER BY seq",
@@ -169,24 +146,21 @@ class SQLiteReader(Reader):
     def rows(self, record_type: RecordType, keys: Collection[Row]) -> dict[Row, Row]:
         width = len(record_type.key)
         stand: dict[Row, Row] = {}
-        for some in chunks(keys):
-            sql = (
-                f"SELECT {listed(record_type.columns)} FROM {quoted(record_type.table)}"
-                f" WHERE {among(record_type.key, len(some))}"
-            )
-            stand |= {row[:width]: row for row in self._fetch(sql, flat(some))}
+        for count, some in rows_wanted(keys, width):
+            sql = f"SELECT {listed(record_type.columns, 't.')} {matching(record_type.table, record_type.key, count)}"
+            stand |= {row[:width]: row for row in self._fetch(sql, some)}
         return stand
 
     def stores_of(self, record_type: RecordType, keys: Collection[Row]) -> dict[Row, tuple[str | None, Value]]:
         width = len(record_type.key)
         how = found(record_type, self._types)
         stores: dict[Row, tuple[str | None, Value]] = {}
-        for some in chunks(keys):
+        for count, some in rows_wanted(keys, width):
             sql = (
                 f"SELECT {listed(record_type.key, 't.')}, {how.store}, {how.route}"
-                f" FROM {quoted(record_type.table)} t{how.joins} WHERE {among(record_type.key, len(some), 't.')}"
+                f" {matching(record_type.table, record_type.key, count, how.joins)}"
             )
-            for row in self._fetch(sql, flat(some)):
+            for row in self._fetch(sql, some):
                 stores[row[:width]] = (row[width], row[width + 1])  # type: ignore[assignment]  # the store is cast to text
         return stores
 
@@ -195,22 +169,16 @@ class SQLiteReader(Reader):
         if through is None:
             return []
         rows: list[Row] = []
-        for some in chunks(parents):
-            rows += self._fetch(
-                f"SELECT {listed(record_type.columns)} FROM {quoted(record_type.table)}"
-                f" WHERE {among((through.column,), len(some))} ORDER BY {listed(record_type.key)}",
-                some,
-            )
+        for some in portions(parents, None, SCANNED):
+            chosen = matching(record_type.table, (through.column,), len(some))
+            sql = f"SELECT {listed(record_type.columns, 't.')} {chosen} ORDER BY {listed(record_type.key, 't.')}"
+            rows += self._fetch(sql, some)
         return rows
 
     def existing(self, table: str, columns: Sequence[str], values: Collection[Row]) -> set[Row]:
         stand: set[Row] = set()
-        for some in chunks(values):
-            stand |= set(
-                self._fetch(
-                    f"SELECT {listed(columns)} FROM {quoted(table)} WHERE {among(columns, len(some))}", flat(some)
-                )
-            )
+        for count, some in rows_wanted(values, len(columns)):
+            stand |= set(self._fetch(f"SELECT {listed(columns, 't.')} {matching(table, columns, count)}", some))
         return stand
 
     def holders(
@@ -218,11 +186,9 @@ class SQLiteReader(Reader):
     ) -> list[tuple[Row, Row]]:
         width = len(columns)
         held: list[tuple[Row, Row]] = []
-        for some in chunks(values):
-            rows = self._fetch(
-                f"SELECT {listed(columns)}, {listed(key)} FROM {quoted(table)} WHERE {among(columns, len(some))}",
-                flat(some),
-            )
+        for count, some in rows_wanted(values, width):
+            sql = f"SELECT {listed(columns, 't.')}, {listed(key, 't.')} {matching(table, columns, count)}"
+            rows = self._fetch(sql, some)
             held += [(row[:width], row[width:]) for row in rows]
         return held
 
