@@ -1,9 +1,10 @@
 """Peak memory of both ends, by how many lines are moved: what is bounded by a batch does not grow with the table.
 
-    python -m bench.memory [LINES...] [push] [fill] [pull]
+    python -m bench.memory [LINES...] [push] [apart] [fill] [pull]
 
 Satellite and primary are daemons of their own, `msyncd run`, as a user's are. Each motion, with each number of lines,
-has daemons of its own. push: a satellite that has all the lines to send is started. fill: a primary that has them, and
+has daemons of its own. push: a satellite that has all the lines to send is started. apart: the same, where all headers
+were written before any line, so that no family lies together in the change log. fill: a primary that has them, and
 no change log, is called by a new satellite. pull: a satellite that is level is started again when the primary's
 application has written them.
 
@@ -25,7 +26,7 @@ from bench.workload import connect, write
 
 LINES = (100_000, 1_000_000)
 LOOK_SECONDS = 0.1
-END = {"push": "primary", "fill": "satellite", "pull": "satellite"}
+END = {"push": "primary", "apart": "primary", "fill": "satellite", "pull": "satellite"}
 
 
 @dataclass
@@ -57,9 +58,9 @@ def move(motion: str, lines: int) -> dict[str, Memory]:
             with process(*primary):
                 wait_for(port)
                 msyncd("sync", "-c", str(folder / "satellite.yaml"))
-        source = "satellite" if motion == "push" else "primary"
+        source, store = ("satellite", "BUM") if END[motion] == "primary" else ("primary", "CMS")
         application = connect(folder / f"{source}.db")
-        write(application, lines, "BUM" if motion == "push" else "CMS")
+        write(application, lines, store, apart=motion == "apart")
         application.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         application.close()
         with process(*primary) as one:
