@@ -1,13 +1,21 @@
 """Small files that must survive a crash at any moment: written whole beside the old one, made durable, renamed."""
 
+import ctypes
+import errno
 import fcntl
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from msyncd.errors import MsyncdError
+
+_HERE: Final = -100
+"""AT_FDCWD: names are as this process sees them."""
+_EXCHANGE: Final = 2
+"""RENAME_EXCHANGE, see renameat2(2)."""
 
 
 class StateUnreadable(MsyncdError):
@@ -34,6 +42,19 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def exchanged(one: Path, other: Path) -> bool:
+    """Exchange two files of a folder in one step (renameat2 of Linux); False if this file system cannot do that."""
+    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if call is None:
+        return False
+    if call(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP):
+        return False
+    raise OSError(code, os.strerror(code), str(other))
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from msyncd.errors import ConfigurationInvalid, MsyncdError, Problem, TryLater
 from msyncd.settings.document import decoded, read
-from msyncd.settings.durable import alone, sync_folder
+from msyncd.settings.durable import alone, exchanged, sync_folder
 from msyncd.settings.editing.edits import Edit, edited
 from msyncd.settings.loading import attempt
 from msyncd.settings.sources import absolute
@@ -91,10 +91,9 @@ def save(document: Document) -> Document:
             temporary = _written(document.content, target)
             try:
                 _check(document, target)
-                temporary.replace(target)
-            except BaseException:
+                _put_in_place(document, temporary, target)
+            finally:
                 temporary.unlink(missing_ok=True)
-                raise
             sync_folder(target.parent)
     except OSError as error:
         hint = "run this as the user that owns it, or as root; the daemon needs ReadWritePaths for its folder"
@@ -102,14 +101,26 @@ def save(document: Document) -> Document:
     return replace(document, digest=_digest(document.content))
 
 
-def _check(document: Document, target: Path) -> None:
+def _check(document: Document, file: Path) -> None:
     try:
-        now: str | None = _digest(target.read_bytes())
+        now: str | None = _digest(file.read_bytes())
     except FileNotFoundError:
         now = None
     if now != document.digest:
         what = "was changed by somebody else since it was read" if now else "is not there any more"
         raise ChangedUnderneath(f"{document.path} {what}; nothing was written", hint="look at it, then do it again")
+
+
+def _put_in_place(document: Document, temporary: Path, target: Path) -> None:
+    """Exchange the two, then look at what was taken out: somebody may have saved just before. Theirs goes back then."""
+    if not exchanged(temporary, target):
+        temporary.replace(target)  # this file system cannot exchange: that moment stays open
+        return
+    try:
+        _check(document, temporary)
+    except ChangedUnderneath:
+        exchanged(temporary, target)
+        raise
 
 
 def _written(content: bytes, target: Path) -> Path:

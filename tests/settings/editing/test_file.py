@@ -151,6 +151,33 @@ def test_a_file_that_changed_underneath_is_never_overwritten(file: Path, how: st
     assert [one.name for one in file.parent.iterdir()] == ([] if how == "gone" else ["msyncd.yaml"])
 
 
+@pytest.mark.parametrize("can", [True, False], ids=["exchanges", "cannot exchange"])
+def test_what_somebody_saves_at_the_last_moment_is_put_back(
+    file: Path, monkeypatch: pytest.MonkeyPatch, can: bool
+) -> None:
+    from msyncd.settings.durable import exchanged
+    from msyncd.settings.editing import file as module
+
+    theirs, calls = TEXT + "# theirs\n", list[Path]()
+
+    def late(one: Path, other: Path) -> bool:
+        if not calls and can:
+            file.write_text(theirs, encoding="utf-8")
+        calls.append(one)
+        return exchanged(one, other) if can else False
+
+    monkeypatch.setattr(module, "exchanged", late)
+    changed = edit(read_document(file, environment={}), [Set("this_site.name", "Centre")], environment={})
+    if can:
+        with pytest.raises(ChangedUnderneath):
+            save(changed)
+        assert file.read_text(encoding="utf-8") == theirs
+    else:
+        save(changed)
+        assert file.read_text(encoding="utf-8") == TEXT.replace("Central", "Centre")
+    assert [one.name for one in file.parent.iterdir()] == ["msyncd.yaml"]
+
+
 def test_a_file_that_was_touched_and_not_changed_is_saved(file: Path) -> None:
     changed = edit(read_document(file, environment={}), [Set("this_site.name", "Centre")], environment={})
     file.write_text(TEXT, encoding="utf-8")
