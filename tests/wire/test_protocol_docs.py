@@ -58,7 +58,7 @@ def test_every_message_is_there_and_no_other() -> None:
 
 @pytest.mark.parametrize("name", sorted(MESSAGES))
 def test_every_field_with_its_default(name: str) -> None:
-    told = [(field.strip("`"), default) for field, default, _ in table(name)]
+    told = [(field.strip("`"), value) for field, value, _ in table(name)]
     assert told == [(field.encode_name, default(field)) for field in msgspec.structs.fields(MESSAGES[name])]
     assert all(meaning for _, _, meaning in table(name))
 

@@ -101,7 +101,7 @@ def _columns(
 def _key_collations(connection: sqlite3.Connection, table: str) -> dict[str, str]:
     """Collations that PRIMARY KEY (… COLLATE …) sets over the columns' own: the key compares by these."""
     rows = connection.execute(
-        "SELECT x.name, x.coll FROM pragma_index_list(?1, 'main') AS l, pragma_index_xinfo(l.name, 'main') AS x"
+        "SELECT x.name, x.coll FROM pragma_index_list(?, 'main') AS l, pragma_index_xinfo(l.name, 'main') AS x"
         " WHERE l.origin = 'pk' AND x.key AND x.coll <> 'BINARY'",
         (table,),
     )

@@ -7,8 +7,8 @@ def leading_columns(reader: Reader, table: str, most: int) -> list[tuple[str, ..
     """The first `most` columns of each index on a table; partial indexes and those on expressions are left out."""
     found: dict[str, list[str]] = {}
     rows = reader.execute(
-        "SELECT l.name, i.name FROM pragma_index_list(?1) AS l, pragma_index_info(l.name) AS i"
-        " WHERE NOT l.partial AND i.seqno < ?2 AND i.name IS NOT NULL ORDER BY l.name, i.seqno",
+        "SELECT l.name, i.name FROM pragma_index_list(?) AS l, pragma_index_info(l.name) AS i"
+        " WHERE NOT l.partial AND i.seqno < ? AND i.name IS NOT NULL ORDER BY l.name, i.seqno",
         (table, most),
     )
     for index, column in rows:
