@@ -118,8 +118,12 @@ class Reader(ABC):
         upto: Cursor,
         headers: Mapping[int, Collection[Value]],
         lines: Mapping[int, Collection[Value]],
+        most: int | None = None,
     ) -> list[Entry]:
-        """Entries in (after, upto] of these families: headers by type and key, lines by type and parent's key."""
+        """Entries in (after, upto] of these families: headers by type and key, lines by type and parent's key.
+
+        At most `most` are returned, whichever; who is given so many reads less at once.
+        """
 
     @abstractmethod
     def log_left(self, after: Cursor) -> int:

@@ -73,7 +73,7 @@ def read_outgoing(
     include: Sequence[tuple[str, Row]] = (),
     ahead: Ahead | None = None,
 ) -> Outgoing:
-    """The next batch for a peer: up to `limit` entries of the change log beyond a cursor, whole families.
+    """The next batch for a peer: about `limit` records that changed beyond a cursor, whole families.
 
     `stopped` says which record types do not travel to this peer, and why; `include` names records to take in besides;
     `ahead` remembers from batch to batch what has gone before its turn. Where nothing of a stretch of the log is for
@@ -81,16 +81,16 @@ def read_outgoing(
     """
     interest = interest_of(here, peer) if here.is_primary else None
     ahead = ahead or Ahead()
-    out, window = _read_one(reader, here, peer, after, limit, interest, stopped, include, ahead)
-    while out.size > MOST_BYTES and window.entries > 1:
-        limit = max(1, window.entries // 2)
-        out, window = _read_one(reader, here, peer, after, limit, interest, stopped, include, ahead)
-    ahead.went(window)
-    while not len(out) and out.more and not out.left_out and not out.failed:
-        limit = min(2 * limit, MOST_ENTRIES)
-        out, window = _read_one(reader, here, peer, out.upto, limit, interest, stopped, (), ahead)
+    place, entries = after, ahead.entries(limit)
+    while True:
+        out, window = _read_one(reader, here, peer, place, entries, limit, interest, stopped, include, ahead)
+        while out.size > MOST_BYTES and window.entries > 1:
+            entries = window.entries // 2
+            out, window = _read_one(reader, here, peer, place, entries, limit, interest, stopped, include, ahead)
         ahead.went(window)
-    return replace(out, after=after)
+        if len(out) or not out.more or out.left_out or out.failed:
+            return replace(out, after=after)
+        place, entries, include = out.upto, min(2 * entries, MOST_ENTRIES), ()
 
 
 def _read_one(
@@ -98,13 +98,14 @@ def _read_one(
     here: Here,
     peer: Site,
     after: Cursor,
+    entries: int,
     limit: int,
     interest: Interest | None,
     stopped: Mapping[str, str],
     include: Sequence[tuple[str, Row]],
     ahead: Ahead,
 ) -> tuple[Outgoing, Window]:
-    window = read_window(reader, here.types, after, limit, interest, ahead)
+    window = read_window(reader, here.types, after, entries, limit, interest, ahead)
     _take_in(reader, here, peer.sync_id, window, include)
     types: list[TypeChanges] = []
     left_out: list[LeftOut] = []

@@ -1,5 +1,6 @@
 """The primary serves a satellite's pull: the next batch of its change log, or the next piece of a fill."""
 
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -7,10 +8,10 @@ from time import perf_counter
 
 import msgspec
 
-from msyncd.databases.interface import Writer
+from msyncd.databases.interface import Reader, Writer
 from msyncd.errors import DatabaseUnavailable, RestoredBackup
 from msyncd.flow.accepting import speaker
-from msyncd.flow.ahead import Ahead
+from msyncd.flow.ahead import MOST, Ahead
 from msyncd.flow.conflict import number_outgoing
 from msyncd.flow.conversation import Batch, Pull, PullReply, Standing, TypeChanges
 from msyncd.flow.fill import begin_anew, read_piece, stopped_of
@@ -27,6 +28,8 @@ from msyncd.model import START, Cursor, Site
 
 MOST_RECORDS = 20_000
 """Records in one reply at most, whatever was asked for."""
+MOST_AHEAD = 2 * MOST
+"""Families that are remembered between pulls, of all sites together."""
 
 
 class Serving:
@@ -36,6 +39,7 @@ class Serving:
         self._speed = Speedometer(clock)
         self._filled_last: dict[int, bool] = {}
         self._ahead: dict[int, tuple[Cursor, Ahead]] = {}
+        self._lock = threading.Lock()
         self._pace: dict[int, Pace] = {}
 
     def serve(self, here: Here, site: int, pull: Pull) -> PullReply:
@@ -87,7 +91,7 @@ class Serving:
         with here.database.read() as reader:
             ahead = self._ahead_of(peer.sync_id, pull)
             out = read_outgoing(reader, here, peer, pull.cursor, limit, stopped=stopped, include=include, ahead=ahead)
-            self._ahead[peer.sync_id] = (out.upto, ahead)
+            self._keep(peer.sync_id, out, ahead)
             self._pace[peer.sync_id] = pace.fitting(len(out), out.size)
             mark, reaches = marks.newest(reader, marks.SHARED)
             left = reader.log_left(out.upto)  # entries of the log: what is for the site is not more
@@ -99,8 +103,18 @@ class Serving:
 
     def _ahead_of(self, site: int, pull: Pull) -> Ahead:
         """What went ahead of its turn, if this pull goes on just where the last reply ended; a cache, no more."""
-        upto, ahead = self._ahead.pop(site, (None, None))
+        with self._lock:
+            upto, ahead = self._ahead.pop(site, (None, None))
         return ahead if ahead is not None and upto == pull.cursor and not pull.include else Ahead()
+
+    def _keep(self, site: int, out: Outgoing, ahead: Ahead) -> None:
+        """For the next pull of a site that is not level yet. What all of them remember is bounded: the oldest goes."""
+        if not out.more:
+            return
+        with self._lock:
+            self._ahead[site] = (out.upto, ahead)
+            while len(self._ahead) > 1 and sum(len(one) for _, one in self._ahead.values()) > MOST_AHEAD:
+                del self._ahead[next(iter(self._ahead))]
 
     def _piece(
         self, here: Here, peer: Site, pull: Pull, known: Known, fill: Fill, include: Sequence[Record]
@@ -168,8 +182,7 @@ def _heard(
             fills.finish(writer, one.id)
         for store, number in given:
             fills.given(writer, store, number)
-        for one_standing in pull.standing:
-            aside.quarantine(writer, [_offered(here, site, one_standing)])
+        aside.quarantine(writer, _offered(writer, here, site, pull.standing))
         if behind:
             begin_anew(writer, here, here.peer(site), "was away longer than the log is kept")
         sites.note_confirmed(
@@ -236,18 +249,26 @@ def _numbered(writer: Writer, here: Here, spoken: TypeChanges) -> TypeChanges:
     return msgspec.structs.replace(spoken, versions=number_outgoing(writer, here, spoken.type, keys, spoken.rows))
 
 
-def _offered(here: Here, site: int, standing: Standing) -> Aside:
-    """A record that was deleted here and that a satellite still needs: kept, so that it can be put back (P22)."""
-    return Aside(
-        standing.type,
-        tuple(standing.key),
-        site,
-        "write",
-        None,
-        tuple(standing.columns),
-        tuple(standing.row),
-        f"deleted here, but on site {site} {standing.reason}; retry puts it back, discard leaves it there",
-        "references",
-        here.now(),
-        detail=aside.OFFERED,
-    )
+def _offered(reader: Reader, here: Here, site: int, told: Sequence[Standing]) -> list[Aside]:
+    """Records that were deleted here and that a satellite still needs: kept, so that they can be put back (P22).
+
+    One that stands here again was put back already: the pull that told of it was late.
+    """
+    records_of(here.types, [(one.type, one.key) for one in told])
+    return [
+        Aside(
+            one.type,
+            tuple(one.key),
+            site,
+            "write",
+            None,
+            tuple(one.columns),
+            tuple(one.row),
+            f"deleted here, but on site {site} {one.reason}; retry puts it back, discard leaves it there",
+            "references",
+            here.now(),
+            detail=aside.OFFERED,
+        )
+        for one in told
+        if one.type in here.types.types and not reader.rows(here.types.types[one.type], [tuple(one.key)])
+    ]

@@ -41,6 +41,16 @@ class TypeSet:
         """The record types' names by their number in the change log."""
         return {number: name for name, number in self.ids.items()}
 
+    @property
+    def parent_ids(self) -> dict[int, int]:
+        """The number of the header's type for each type of lines, by its number."""
+        return {self.ids[name]: self.ids[one.through.parent] for name, one in self.types.items() if one.through}
+
+    @property
+    def header_ids(self) -> frozenset[int]:
+        """The numbers of the types that have lines."""
+        return frozenset(self.ids[name] for name in self.types if self.children[name])
+
     def root(self, name: str) -> str:
         """The header of a line's family; the type itself if it has no parent."""
         while (through := self.types[name].through) is not None:

@@ -46,8 +46,9 @@ class OddReader(SQLiteReader):
         upto: Cursor,
         headers: Mapping[int, Collection[Value]],
         lines: Mapping[int, Collection[Value]],
+        most: int | None = None,
     ) -> list[Entry]:
-        return super().log_families(_even(after), _even(upto), headers, lines)
+        return super().log_families(_even(after), _even(upto), headers, lines, most)
 
     def log_left(self, after: Cursor) -> int:
         return _Even(self).log_left(_even(after))

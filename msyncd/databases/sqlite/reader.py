@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
+from operator import itemgetter
 
 from msyncd.databases.interface import KEY, Entry, Interest, LogPage, Reader, Scope
 from msyncd.databases.sqlite.connection import mapped
@@ -62,6 +63,7 @@ class SQLiteReader(Reader):
         upto: Cursor,
         headers: Mapping[int, Collection[Value]],
         lines: Mapping[int, Collection[Value]],
+        most: int | None = None,
     ) -> list[Entry]:
         if upto <= after:
             return []
@@ -72,10 +74,13 @@ class SQLiteReader(Reader):
         either += [f"type = {type_id} AND parent IN family" for type_id in sorted(lines)]
         for some in portions(values, None, SCANNED):
             entries += self._fetch(
-                f"WITH family(k) AS (VALUES {', '.join(['(?)'] * len(some))}) SELECT {self._entry}"
-                f" FROM msyncd_change_log WHERE seq > ? AND seq <= ? AND ({' OR '.join(either)}) ORDER BY seq",
-                (*some, after.seq, upto.seq),
+                f"WITH family(k) AS (VALUES {', '.join(['(?)'] * len(some))}) SELECT {self._entry}, seq"
+                f" FROM msyncd_change_log WHERE seq > ? AND seq <= ? AND ({' OR '.join(either)}) ORDER BY seq LIMIT ?",
+                (*some, after.seq, upto.seq, -1 if most is None else most - len(entries)),
             )
+            if most is not None and len(entries) >= most:
+                break
+        entries.sort(key=itemgetter(-1))
         return entries
 
     def log_left(self, after: Cursor) -> int:

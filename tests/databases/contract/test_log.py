@@ -275,6 +275,7 @@ def test_p09_families_are_found_by_header_and_by_line(stock: Stock) -> None:
         # one of the two alone
         assert reader.log_families(before, middle, {transact: ["t1"]}, {})[0][KEY] == "t1"
         assert reader.log_families(before, middle, {}, {line: ["t2"]})[0][KEY] == "l2"
+        assert len(reader.log_families(before, middle, {transact: ["t1"]}, {line: ["t1", "t2"]}, 2)) == 2
         assert reader.log_families(before, middle, {}, {}) == []
 
 
