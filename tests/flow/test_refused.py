@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from msyncd.errors import TryLater
+from msyncd.errors import PeerUnreachable, TryLater
 from msyncd.flow import retry
 from tests.flow.support import SCHEMA, TYPES, invoice, keys, stock, stock_sites
 
@@ -290,3 +290,19 @@ def test_p22_a_delete_never_cascades_into_what_its_author_may_not_edit(tmp_path:
         sites.sync()
         assert sites.primary.rows("stock", "id, quantity") == [("a", 3)]
         assert all(site.quarantine == [] for site in sites)
+
+
+def test_p22_what_was_put_back_is_not_offered_again_by_a_late_message(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        sites.primary.write("DELETE FROM item WHERE id = 'i-2'")
+        stock(sites[2], "a", "BUM", item="i-2")
+        sites[2].cycle()
+        sites[2].line.fail("pull", "late")
+        with pytest.raises(PeerUnreachable):
+            sites[2].cycle()  # this pull tells of the item that stock refers to
+        sites.sync()
+        (offered,) = [one for one in sites.primary.quarantine if one.record_type == "item"]
+        assert retry.retry(sites.primary.here, [offered.id]).applied == (offered.id,)
+        sites[2].line.deliver_late()
+        assert [one for one in sites.primary.quarantine if one.record_type == "item"] == []
+        assert keys(sites.primary, "item") == ["i-1", "i-2"]
