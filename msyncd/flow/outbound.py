@@ -14,6 +14,7 @@ from msyncd.flow.conversation import TypeChanges
 from msyncd.flow.drafting import Draft, draft
 from msyncd.flow.fold import Folded, Known
 from msyncd.flow.here import Here
+from msyncd.flow.ledger.held import held_keys
 from msyncd.flow.ledger.spool import relayed, spooled
 from msyncd.flow.ledger.versions import versions_of
 from msyncd.flow.route import interest_of
@@ -125,6 +126,7 @@ def _read_one(
         size += _fit(drafted)
         failed += drafted.failed
         if here.plugins.routed_by_plugins and here.is_primary:
+            _take_lines_along(reader, here, peer.sync_id, window, drafted)
             holds[name] = tuple(drafted.writes.keys)
         if len(drafted.writes) or len(drafted.deletes) or drafted.leaves:
             types.append(_spoken(reader, here, drafted))
@@ -150,6 +152,21 @@ def _take_in(reader: Reader, here: Here, peer: int, window: Window, include: Ite
         if name in here.types.types and _known_here(reader, here, window, name, key):
             known: Known = (here.types.ids[name], WRITE, here.site, None, None, None, None, peer, None, *key)
             window.folded.setdefault(name, Folded()).records.setdefault(tuple(key), known)
+
+
+def _take_lines_along(reader: Reader, here: Here, peer: int, window: Window, header: Draft) -> None:
+    """A header that a plugin sends to a site now, or no longer, takes its lines along: nobody wrote them (P10)."""
+    name = header.record_type.name
+    if not here.types.children[name] or not (len(header.writes) or header.leaves):
+        return
+    there = held_keys(reader, peer, name, header.writes.keys)
+    turned = [key[0] for key in (*(key for key in header.writes.keys if key not in there), *header.leaves)]
+    for child_name in here.types.children[name] if turned else ():
+        child = here.types.types[child_name]
+        for row in reader.children_of(child, turned):
+            key = child.key_of(row)
+            known: Known = (here.types.ids[child_name], WRITE, here.site, None, None, None, None, peer, None, *key)
+            window.folded.setdefault(child_name, Folded()).records.setdefault(key, known)
 
 
 def _known_here(reader: Reader, here: Here, window: Window, name: str, key: Row) -> bool:

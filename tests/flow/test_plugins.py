@@ -7,7 +7,7 @@ import pytest
 
 from msyncd.errors import Interrupted, PeerUnreachable
 from msyncd.testing import Sites
-from tests.flow.support import invoice, keys, stock, stock_sites
+from tests.flow.support import invoice, keys, logged, stock, stock_sites
 
 HEAD = "from msyncd import Allow, Refuse, Replace, Route, Wait, hookimpl\n\n\n@hookimpl\n"
 
@@ -253,6 +253,42 @@ def test_p10_lines_go_where_a_plugin_sends_their_header(tmp_path: Path) -> None:
         sites.sync()
         assert keys(sites[3], "invoice") == ["v"]
         assert keys(sites[3], "line") == ["v-0", "v-1"]
+
+
+SHARED = """def msyncd_route(record_type, changes):
+    if record_type.name == "invoice":
+        return [Route(add_sites=frozenset({3})) if s == "shared" else None for s in changes.column("status")]
+"""
+
+
+@pytest.mark.parametrize("owner", [1, 2])
+def test_p10_lines_follow_a_header_that_a_plugin_sends_elsewhere_later(tmp_path: Path, owner: int) -> None:
+    """Nobody wrote the lines: they come and go with their header all the same."""
+    with with_plugin(tmp_path, SHARED) as sites:
+        invoice(sites[owner], "v", {1: "CMS", 2: "BUM"}[owner])
+        sites.sync()
+        assert keys(sites[3], "invoice") == []
+        sites[owner].write("UPDATE invoice SET status = 'shared'")
+        sites.sync()
+        assert (keys(sites[3], "invoice"), keys(sites[3], "line")) == (["v"], ["v-0", "v-1"])
+        sites[owner].write("UPDATE invoice SET status = 'done'")
+        sites.sync()
+        assert (keys(sites[3], "invoice"), keys(sites[3], "line")) == ([], [])
+        assert logged(sites[3]) == []
+        assert all(site.quarantine == [] for site in sites)
+
+
+def test_p11_what_a_fill_brought_because_of_a_plugin_leaves_again(tmp_path: Path) -> None:
+    with with_plugin(tmp_path, SHARED, joined=False) as sites:
+        sites.sync(2)
+        invoice(sites[2], "v", "BUM")
+        sites[2].write("UPDATE invoice SET status = 'shared'")
+        sites.sync(2)
+        sites.sync(3)
+        assert (keys(sites[3], "invoice"), keys(sites[3], "line")) == (["v"], ["v-0", "v-1"])
+        sites[2].write("UPDATE invoice SET status = 'done'")
+        sites.sync()
+        assert (keys(sites[3], "invoice"), keys(sites[3], "line")) == ([], [])
 
 
 def test_send_again_decides_anew_and_sends_or_withdraws(tmp_path: Path) -> None:
