@@ -106,14 +106,12 @@ def _places(
         routes |= {key: row[at] for key, row in rows.items()}
     if record_type.through is not None:
         # a line that was deleted and stands again may have another header's place now
-        lacking = [key for key, known in records.items() if stores[key] is None or _made_anew(known, key, rows)]
+        lacking = [
+            key for key, known in records.items() if stores[key] is None or (known[OPERATION] == DELETE and key in rows)
+        ]
         if lacking:
             _by_parent(reader, here, record_type, lacking, records, stores, routes)
     return stores, routes
-
-
-def _made_anew(known: Known, key: Row, rows: Mapping[Row, Row]) -> bool:
-    return bool(known[OPERATION] == DELETE and key in rows)
 
 
 def _by_parent(
@@ -194,6 +192,9 @@ def _moved(
 
     A record that was deleted and made anew elsewhere has an entry for each place; a site is shown only its own.
     """
+    logged = [(one[STORE], one[ROUTE]) for one in map(records.__getitem__, writes.keys)]
+    if logged == list(zip(writes.stores, writes.routes, strict=True)):
+        return earlier
     through = writes.record_type.through
     moved: dict[Row, Audiences] = {
         key: {(records[key][STORE], records[key][ROUTE])}
