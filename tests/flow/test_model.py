@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from msyncd.errors import MsyncdError
+from msyncd.flow.fill import begin_anew
+from msyncd.flow.ledger import fills
 from msyncd.flow.trimming import trim
 from msyncd.model import Row
 from msyncd.testing import Crashed, OneSite
@@ -207,6 +209,16 @@ class Everywhere(RuleBasedStateMachine):
         held = self.copies[site]
         self.copies[site] = [one for one in held if one != store] if store in held else [*held, store]
         self.sites.reload(copies_of=dict(self.copies))
+
+    @rule(site=SATELLITES, family=st.sampled_from(["item", "patient", "stock", "invoice", None]))
+    def fill_again(self, site: int, family: str | None) -> None:
+        """As after a table was rebuilt at the primary; or as if the site had been away for too long."""
+        here = self.sites.primary.here
+        with suppress(Crashed), here.database.write() as writer:
+            if family is None:
+                begin_anew(writer, here, here.peer(site), "a test")
+            else:
+                fills.begin(writer, site, because="a test", now=here.now(), record_type=family)
 
     @rule(days=st.integers(1, 8))
     def trim(self, days: int) -> None:
