@@ -12,8 +12,8 @@ from msyncd.settings.secrets import verify_password
 from msyncd.settings.values import Secret
 from tests.commands.support import Country, answer, invoke, run
 from tests.commands.test_lock import told
+from tests.console.conftest import until
 from tests.daemon.conftest import Country as Daemons
-from tests.daemon.conftest import until
 
 PASSWORD = "seven green lemons"
 

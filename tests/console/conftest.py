@@ -1,7 +1,7 @@
 """A primary and satellites as daemons with consoles, and people who log in to them over HTTP."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
 
@@ -9,7 +9,17 @@ import pytest
 import requests
 
 from msyncd.settings.secrets import _base64, _Hash
-from tests.daemon.conftest import Country, free_port, until
+from tests.daemon import conftest as daemons
+from tests.daemon.conftest import Country, free_port
+
+PATIENCE = 60.0
+"""Seconds that tests wait for what comes by itself: daemons, browsers and other tests may share two cores."""
+
+
+def until(happened: Callable[[], object], seconds: float = PATIENCE) -> None:
+    """Wait for something; fails if it does not come."""
+    daemons.until(happened, max(seconds, PATIENCE))
+
 
 PASSWORDS = {"amara": "open sesame 1", "ben": "open sesame 2", "cora": "open sesame 3"}
 ROLES = {"amara": "change", "ben": "operate", "cora": "look"}

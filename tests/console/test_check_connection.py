@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from tests.console.conftest import Consoles, Person
-from tests.daemon.conftest import until
+from tests.console.conftest import Consoles, Person, until
+
+pytestmark = pytest.mark.timeout(400)
 
 URL = 'url: "http://127.0.0.1:{port}"'
 FAILURES = {

@@ -12,9 +12,10 @@ from msyncd.console.pages import PAGES
 from msyncd.daemon.run import run
 from msyncd.databases.sqlite import connection as opening
 from msyncd.databases.sqlite import database
-from tests.console.conftest import Consoles, Person
+from tests.console.conftest import Consoles, Person, until
 from tests.console.test_security import path_of
-from tests.daemon.conftest import until
+
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture

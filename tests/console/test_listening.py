@@ -9,9 +9,11 @@ import requests
 
 from msyncd.console.book import Book
 from msyncd.console.history import History
-from tests.console.conftest import Consoles, Person
+from tests.console.conftest import Consoles, Person, until
 from tests.console.test_preferences import confirm, fill_in
-from tests.daemon.conftest import free_port, until
+from tests.daemon.conftest import free_port
+
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture

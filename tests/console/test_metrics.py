@@ -7,8 +7,7 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.console.conftest import Consoles
-from tests.daemon.conftest import until
+from tests.console.conftest import Consoles, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,6 +31,8 @@ class Broken:
 
 
 from pydantic import BaseModel
+
+pytestmark = pytest.mark.timeout(400)
 
 
 class Settings(BaseModel):

@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from tests.console.conftest import Consoles, Person
-from tests.daemon.conftest import until
+from tests.console.conftest import Consoles, Person, until
 
 
 @pytest.fixture
@@ -26,6 +25,8 @@ def away(consoles: Consoles) -> Person:
 
 NO_NEGATIVE = """
 from msyncd import Refuse, hookimpl
+
+pytestmark = pytest.mark.timeout(400)
 
 
 @hookimpl
@@ -217,6 +218,16 @@ def test_a_refused_change_is_shown_beside_what_stands_here_and_retried(refusing:
     assert ("q1", "s2", None, 5.0) in refusing.rows(1, "stock")
     ben.get("/activity?q=retry ben")
     assert f"retry {number} of the quarantine 0 applied" in ben.text
+
+
+def test_what_stands_in_a_record_stays_text(refusing: Consoles, ben: Person) -> None:
+    key = "<script>alert(1)</script>"
+    refusing.stock(2, key, "s2", -1)
+    until(lambda: kept(refusing, 1, key), 30)
+    for path in ("/quarantine", f"/quarantine/{kept(refusing, 1, key)}", "/sites/2"):
+        answer = ben.get(path)
+        assert "<script>alert" not in answer.text
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in answer.text
 
 
 def test_what_may_be_applied_now_is_applied_by_a_retry(refusing: Consoles, ben: Person) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from msyncd.settings import load
-from tests.console.conftest import PASSWORDS, Consoles, Person, quick_hash
-from tests.daemon.conftest import until
+from tests.console.conftest import PASSWORDS, Consoles, Person, quick_hash, until
+
+pytestmark = pytest.mark.timeout(400)
 
 CODE = "four lemons"
 

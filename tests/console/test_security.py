@@ -11,9 +11,10 @@ import trustme
 
 from msyncd.console.pages import PAGES
 from msyncd.console.visit import ROLES
-from tests.console.conftest import PASSWORDS, Consoles, Person, quick_hash
+from tests.console.conftest import PASSWORDS, Consoles, Person, quick_hash, until
 from tests.console.conftest import ROLES as PEOPLE
-from tests.daemon.conftest import until
+
+pytestmark = pytest.mark.timeout(400)
 
 GIVEN = {"sync_id:int": "2", "number:int": "1"}
 POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"

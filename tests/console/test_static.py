@@ -10,6 +10,8 @@ import requests
 from msyncd.console import render
 from tests.console.conftest import Consoles
 
+pytestmark = pytest.mark.timeout(400)
+
 FOLDER = Path(render.__file__).parent
 STATIC = FOLDER / "static"
 

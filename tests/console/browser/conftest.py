@@ -7,9 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
-from tests.console.conftest import PASSWORDS, Consoles
+from tests.console.conftest import PASSWORDS, PATIENCE, Consoles
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -26,6 +26,8 @@ AXE = (Path(_AXE.origin).parent / "axe.min.js").read_text(encoding="utf-8")
 IMAGES = Path(__file__).parents[3] / "docs" / "images"
 WIDE = {"width": 1180, "height": 760}
 PHONE = {"width": 360, "height": 740}
+
+expect.set_options(timeout=1000 * PATIENCE)
 
 SPOILED = re.compile(r"Content Security Policy|Refused to|Uncaught|is not defined")
 
@@ -64,7 +66,7 @@ def opened(chromium: Browser) -> Iterator[Open]:
             ignore_https_errors=False,
             reduced_motion="reduce",
         )
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(1000 * PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.on("console", heard)

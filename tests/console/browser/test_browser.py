@@ -9,10 +9,11 @@ from playwright.sync_api import Page, expect
 
 from msyncd.console.pages import PAGES
 from tests.console.browser.conftest import PHONE, WIDE, Open, log_in, picture, too_wide, violations
-from tests.console.conftest import PASSWORDS, Consoles
+from tests.console.conftest import PASSWORDS, Consoles, until
 from tests.console.test_pages import kept, refusing
 from tests.console.test_security import path_of
-from tests.daemon.conftest import until
+
+pytestmark = pytest.mark.timeout(400)
 
 __all__ = ["refusing"]  # a fixture
 

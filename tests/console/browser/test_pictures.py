@@ -13,9 +13,10 @@ from playwright.sync_api import Page
 from msyncd.console.book import Book
 from msyncd.console.history import EVERY_SECONDS, History, Sample
 from tests.console.browser.conftest import PHONE, Open, log_in, picture, violations
-from tests.console.conftest import Consoles
+from tests.console.conftest import Consoles, until
 from tests.console.test_pages import NO_NEGATIVE, kept
-from tests.daemon.conftest import until
+
+pytestmark = pytest.mark.timeout(400)
 
 FAR = {4: "Dorsi hospital", 5: "Ilmen health centre", 6: "Ovara district store", 7: "Peli clinic"}
 """Sites that are known to the primary and do not call while the test runs."""

@@ -9,9 +9,10 @@ from playwright.sync_api import Page, expect
 from msyncd.settings import load
 from tests.console.browser.conftest import PHONE, WIDE, Open, log_in, picture, too_wide, violations
 from tests.console.browser.test_browser import tab_to
-from tests.console.conftest import Consoles, quick_hash
+from tests.console.conftest import Consoles, quick_hash, until
 from tests.console.test_preferences import CODE
-from tests.daemon.conftest import until
+
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(scope="module")
