@@ -244,6 +244,7 @@ def test_a_store_without_records_moves_and_one_with_records_stays(town: Consoles
 
 
 def test_a_site_whose_stores_have_records_is_not_removed(town: Consoles) -> None:
+    until(lambda: town.has(2, "store", "s2"))  # it has met the primary, and knows its store
     town.stock(2, "k1", "s2")
     until(lambda: town.has(1, "stock", "k1"))
     person = unlocked(town, 1)

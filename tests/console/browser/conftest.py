@@ -32,9 +32,9 @@ expect.set_options(timeout=1000 * PATIENCE)
 SPOILED = re.compile(r"Content Security Policy|Refused to|Uncaught|is not defined")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The browser itself."""
+    """The browser itself. No longer than a module: while it runs, this thread has a loop of asyncio's."""
     if not CHROMIUM.exists() and os.environ.get("CI") != "true":
         pytest.skip("chromium is not installed (Debian: chromium)")
     assert CHROMIUM.exists()
