@@ -9,6 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.console.conftest import Consoles, until
 
+pytestmark = pytest.mark.timeout(400)
+
 ROOT = Path(__file__).parents[2]
 
 PLUGIN = """
@@ -31,8 +33,6 @@ class Broken:
 
 
 from pydantic import BaseModel
-
-pytestmark = pytest.mark.timeout(400)
 
 
 class Settings(BaseModel):

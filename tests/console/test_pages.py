@@ -6,6 +6,8 @@ import pytest
 
 from tests.console.conftest import Consoles, Person, until
 
+pytestmark = pytest.mark.timeout(400)
+
 
 @pytest.fixture
 def ben(consoles: Consoles) -> Person:
@@ -25,8 +27,6 @@ def away(consoles: Consoles) -> Person:
 
 NO_NEGATIVE = """
 from msyncd import Refuse, hookimpl
-
-pytestmark = pytest.mark.timeout(400)
 
 
 @hookimpl

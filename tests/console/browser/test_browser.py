@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from msyncd.console.pages import PAGES
-from tests.console.browser.conftest import PHONE, WIDE, Open, log_in, picture, too_wide, violations
+from tests.console.browser.conftest import PHONE, WIDE, Open, log_in, too_wide, violations
 from tests.console.conftest import PASSWORDS, Consoles, until
 from tests.console.test_pages import kept, refusing
 from tests.console.test_security import path_of
@@ -50,7 +50,8 @@ def test_axe_finds_nothing_on_any_page_and_none_is_wider_than_a_phone(
             assert answer.status == 200, there
             found[there, size["width"]] = violations(page)
             assert too_wide(page) <= 0, (there, size)
-            picture(page, f"{there.strip('/').replace('/', '-')}-{size['width']}-{dark}", tmp_path, full=True)
+            name = f"{there.strip('/').replace('/', '-')}-{size['width']}.png"
+            page.screenshot(path=tmp_path / name, full_page=True)
     assert {place: what for place, what in found.items() if what} == {}
 
 
