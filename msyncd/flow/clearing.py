@@ -20,7 +20,11 @@ def clear_referring(writer: Writer, here: Here, record_type: RecordType, going: 
         for one in references:
             if one.clear and one.parent_type == record_type.name and one.parent_columns == record_type.key:
                 child = here.types.types[name]
-                for value, key in writer.holders(child.table, one.columns, going, child.key):
+                held = writer.holders(child.table, one.columns, going, child.key)
+                if held:  # looked for again under their locks: perhaps they have just been given another target
+                    writer.lock_rows(child, [key for _, key in held])
+                    held = writer.holders(child.table, one.columns, going, child.key)
+                for value, key in held:
                     # a column that cannot be empty stays: the database then says what stands in the way
                     with suppress(RowRejected), writer.savepoint():
                         writer.set_column(child, key, one.columns[0], None)

@@ -14,7 +14,7 @@ from msyncd.flow import retry
 from msyncd.flow.ledger import fills
 from msyncd.model import Facts
 from tests.flow.beside import Beside
-from tests.flow.support import ACTIVE, SCHEMA, TYPES, keys, stock, stock_sites
+from tests.flow.support import ACTIVE, SCHEMA, TYPES, invoice, keys, stock, stock_sites
 
 
 def test_p18_a_retry_does_not_overwrite_what_is_written_before_it_has_the_lock(tmp_path: Path, beside: Beside) -> None:
@@ -75,6 +75,28 @@ def test_p22_what_refers_to_a_record_before_its_delete_has_the_lock_stands_in_it
         assert beside.came
         assert (keys(sites[2], "item"), keys(sites[2], "stock")) == (["i-1", "i-2"], ["a"])
         assert "1 stock here still refer to it: a" in sites[2].quarantine[0].reason
+
+
+def test_p24_a_reference_that_is_given_another_target_before_it_is_locked_is_left_alone(
+    tmp_path: Path, beside: Beside
+) -> None:
+    types = TYPES.replace("{stock_id: clear}", "{stock_id: clear, item_id: clear}")
+    schema = SCHEMA.replace("item_id TEXT NOT NULL REFERENCES item, stock_id", "item_id TEXT REFERENCES item, stock_id")
+    with stock_sites(tmp_path, schema=schema, record_types=types, copies_of={1: ()}) as sites:
+        invoice(sites[2], "v", "BUM")
+        sites[2].write("UPDATE line SET item_id = 'i-2'")
+        sites.sync()
+        sites.primary.write("DELETE FROM item WHERE id = 'i-2'")
+        beside.before_lock(sites[2], "line", "v-0", "UPDATE line SET item_id = 'i-1' WHERE id = 'v-0'")
+        sites[2].cycle()
+        assert beside.came
+        assert sites[2].rows("line", "id, item_id") == [("v-0", "i-1"), ("v-1", None)]
+        assert keys(sites[2], "item") == ["i-1"]
+        sites.primary.write("INSERT INTO item VALUES ('i-2', 'PAR', 'paracetamol')")
+        beside.before_lock(sites[2], "line", "v-1", "UPDATE line SET item_id = 'i-1' WHERE id = 'v-1'")
+        sites[2].cycle()
+        assert beside.came
+        assert sites[2].rows("line", "id, item_id") == [("v-0", "i-1"), ("v-1", "i-1")]
 
 
 def test_p27_a_piece_spares_what_is_written_before_it_has_the_lock(tmp_path: Path, beside: Beside) -> None:
