@@ -46,6 +46,7 @@ def _some(work: Batchwork, records: set[Record]) -> Batchwork:
             [key for key in one.leaves if (name, key) in records],
             one.numbers,
             one.stands,
+            one.above,
         )
         if len(part):
             chosen[name] = part

@@ -109,15 +109,18 @@ def _entries(type_id: int, operation: int, changes: Changes, one: Work) -> Itera
         changes.routes,
         routes_before,
         repeat(None),
-        _parents(changes),
+        _parents(changes, one),
         *zip(*changes.keys, strict=True),
         strict=False,  # the repeated ones have no end
     )
 
 
-def _parents(changes: Changes) -> Sequence[Value]:
+def _parents(changes: Changes, one: Work) -> Sequence[Value]:
     through = changes.record_type.through
-    return changes.column(through.column) if through is not None else [None] * len(changes)
+    if through is None:
+        return [None] * len(changes)
+    rows, at = changes.rows, changes.record_type.index(through.column)
+    return [row[at] if row is not None else one.above.get(key) for key, row in zip(changes.keys, rows, strict=True)]
 
 
 def _routes_before(changes: Changes, one: Work) -> Sequence[Value]:

@@ -23,6 +23,8 @@ class Work:
     numbers: dict[Row, int] = field(default_factory=dict)
     stands: dict[Row, tuple[str | None, object]] = field(default_factory=dict)
     """Store and routing value of those records that stand here already, by key."""
+    above: dict[Row, Value] = field(default_factory=dict)
+    """On the primary: the headers of lines that are deleted, by the lines' keys, as they stood or passed through."""
     passing: set[Row] = field(default_factory=set)
     """On the primary: the keys of what only passes through, since this site is no destination of it (P30)."""
 

@@ -37,7 +37,7 @@ def split_relayed(reader: Reader, work: Batchwork) -> Batchwork:
             one.writes.select(at for at, key in enumerate(one.writes.keys) if key in one.passing),
             one.deletes.select(at for at, key in enumerate(one.deletes.keys) if key in one.passing),
         )
-        passing.stands = one.stands
+        passing.stands, passing.above = one.stands, one.above
         if len(passing):
             relayed[name] = passing
     for name, passing in relayed.items():

@@ -21,6 +21,7 @@ def find_stores(reader: Reader, here: Here, work: Batchwork) -> None:
             continue
         if here.is_primary:
             one.stands = _standing(reader, record_type, [*one.writes.keys, *one.deletes.keys], relays)
+            one.above = _above(reader, record_type, one.deletes.keys, relays)
         places = _arriving(reader, here, work, one, relays)
         one.writes = _placed(one.writes, places, one)
         sent = one.deletes.stores
@@ -39,6 +40,18 @@ def _standing(
         lacking = [key for key in keys if key not in stands]
         stands |= {key: (one.store, one.route) for key, one in spool.relayed(reader, record_type.name, lacking).items()}
     return stands
+
+
+def _above(reader: Reader, record_type: RecordType, keys: Sequence[Row], relays: bool) -> dict[Row, Value]:
+    """The headers of lines by which they are found in the log, so that a deleted family is sent on as one (P9)."""
+    through = record_type.through
+    if through is None or not keys:
+        return {}
+    at = record_type.index(through.column)
+    above = {key: row[at] for key, row in reader.rows(record_type, keys).items()}
+    if relays and (lacking := [key for key in keys if key not in above]):
+        above |= {key: one.parent for key, one in spool.relayed(reader, record_type.name, lacking).items()}
+    return above
 
 
 def _arriving(reader: Reader, here: Here, work: Batchwork, one: Work, relays: bool) -> list[Place]:

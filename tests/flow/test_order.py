@@ -1,6 +1,7 @@
 """Order in and across batches: families, references, waiting, values (P5, P9, P12, P13, P17, P23, P36)."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,6 +117,23 @@ def test_p09_a_header_travels_with_all_its_lines_however_small_the_batch(tmp_pat
         sites[2].cycle()
         assert set(whole) == {(True, 31)}
         assert len(pushed(sites)) > 1
+
+
+@pytest.mark.parametrize("kept", ["all", []])
+def test_p09_a_family_that_is_deleted_goes_from_other_sites_as_one(tmp_path: Path, kept: Any) -> None:
+    """Also where it only passes through the primary: a header alone would take lines along, out of turn."""
+    with stock_sites(tmp_path, request_size=1, copies_of={1: kept, 3: ["BUM"]}) as sites:
+        invoice(sites[2], "v", "BUM", lines=4)
+        sites.sync()
+        assert len(sites[3].rows("line")) == 4
+        before = len(sites[3].line.messages)
+        sites[2].write("DELETE FROM invoice")
+        sites.sync()
+        brought = [reply.batch for kind, _, reply in sites[3].line.messages[before:] if kind == "pull"]
+        deleted = [{one.type: len(one.deletes) for one in batch.types} for batch in brought if len(batch)]
+        assert deleted == [{"invoice": 1, "line": 4}]
+        assert sites[3].rows("invoice") == sites[3].rows("line") == []
+        assert [site.quarantine for site in sites] == [[], [], []]
 
 
 def test_p09_a_family_larger_than_a_message_is_staged_and_applied_whole(
