@@ -89,12 +89,17 @@ def sites_on_pair(folder: Path, **more: Any) -> Sites:
     return Sites(folder=folder, **more)
 
 
-def put(connection: Connection, table: str, columns: str, row: Row) -> None:
-    """Write a record whether it stands or not, in SQL that every database takes. `columns` begin with the key."""
+def put(connection: Connection, table: str, columns: str, row: Row, *, only: str = "") -> None:
+    """Write a record whether it stands or not, in SQL that every database takes. `columns` begin with the key.
+
+    Of one that stands, `only` these columns are written.
+    """
     names = columns.split(", ")
+    changed = only.split(", ") if only else names[1:]
     if connection.execute(f"SELECT 1 FROM {table} WHERE {names[0]} = ?", row[:1]):
-        sets = ", ".join(f"{name} = ?" for name in names[1:])
-        connection.execute(f"UPDATE {table} SET {sets} WHERE {names[0]} = ?", (*row[1:], row[0]))
+        sets = ", ".join(f"{name} = ?" for name in changed)
+        values = [row[names.index(name)] for name in changed]
+        connection.execute(f"UPDATE {table} SET {sets} WHERE {names[0]} = ?", (*values, row[0]))
     else:
         marks = ", ".join("?" * len(row))
         connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", row)
