@@ -45,7 +45,9 @@ class Ahead:
         self._too_many = False
         self._share = 1.0
 
-    def __len__(self) -> int:
+    @property
+    def remembered(self) -> int:
+        """How many families."""
         return len(self._near) + sum(map(len, self._far.values()))
 
     def entries(self, records: int) -> int:
@@ -54,7 +56,7 @@ class Ahead:
 
     def fresh(self, page: LogPage, types: TypeSet) -> list[Entry]:
         """The entries of a page that have not gone."""
-        if not len(self):
+        if not self.remembered:
             return page.entries
         parents, headers = types.parent_ids, types.header_ids
         return [one for one in page.entries if not self._gone(family_of(one, parents, headers), page.upto)]
@@ -78,7 +80,8 @@ class Ahead:
                 far[family[1]] = window.end
             else:
                 self._near[family] = (window.end, horizon)
-        self._share = min(1.0, GROWTH * self._share, window.entries / max(window.records, 1))
+        if window.entries:
+            self._share = min(1.0, GROWTH * self._share, window.entries / max(window.records, 1))
 
     def reach(self, reader: Reader, types: TypeSet, after: Cursor, page: LogPage) -> Reach:
         """Which families reach far. A long log is looked through once for them."""

@@ -81,7 +81,7 @@ def read_outgoing(
     the peer, the next stretch is looked at, so that `types` is empty only at the log's end.
     """
     interest = interest_of(here, peer) if here.is_primary else None
-    ahead = ahead or Ahead()
+    ahead = Ahead() if ahead is None else ahead
     place, entries = after, ahead.entries(limit)
     while True:
         out, window = _read_one(reader, here, peer, place, entries, limit, interest, stopped, include, ahead)

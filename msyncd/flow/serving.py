@@ -113,7 +113,7 @@ class Serving:
             return
         with self._lock:
             self._ahead[site] = (out.upto, ahead)
-            while len(self._ahead) > 1 and sum(len(one) for _, one in self._ahead.values()) > MOST_AHEAD:
+            while len(self._ahead) > 1 and sum(one.remembered for _, one in self._ahead.values()) > MOST_AHEAD:
                 del self._ahead[next(iter(self._ahead))]
 
     def _piece(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from msyncd.databases.sqlite.reader import SQLiteReader
-from msyncd.flow import ahead
+from msyncd.flow import reach
 from msyncd.flow.ahead import Ahead
 from msyncd.flow.conversation import Batch, TypeChanges
 from msyncd.flow.ledger.staged import joined, parted
@@ -143,8 +143,8 @@ def test_p09_a_family_that_reaches_far_through_a_long_log_is_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A long log is looked through once for the families that reach far; what is logged since is looked for as well."""
-    monkeypatch.setattr(ahead, "NEAR", 5)
-    monkeypatch.setattr(ahead, "FAR", 15)
+    monkeypatch.setattr(reach, "NEAR", 5)
+    monkeypatch.setattr(reach, "FAR", 15)
     with stock_sites(tmp_path) as sites:
         invoice(sites[2], "v", "BUM", lines=1)
         invoice(sites[2], "w", "BUM", lines=1)

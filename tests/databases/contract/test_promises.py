@@ -1,4 +1,4 @@
-"""What a write transaction may rely on beside an application that writes: locked rows, looks that see all, the fence."""
+"""What a write transaction may rely on beside an application that writes: locked rows, looks that see all, a fence."""
 
 import threading
 from collections.abc import Callable, Iterator
