@@ -77,7 +77,7 @@ def _sync_asks_the_daemon(running: Country) -> None:
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["by_daemon"] is True
-    assert document["received"] == 1
+    assert document["received"] <= 1  # a cycle of the daemon's own may have brought it just before
     assert running.rows("satellite", "SELECT price FROM item") == [(4,)]
     assert run("sync", "-c", running.primary).returncode == 2
 

@@ -56,9 +56,13 @@ def test_a_database_that_is_away_is_waited_for(country: Country) -> None:
             file.rename(f"{file}.away")
     country.start(1, 2)
     until(lambda: "there is no database" in country.log(2))
-    lines = list(ask(country.state(2), {"do": "sync"}) or ())
-    assert lines[-1]["error"]["try_later"]
-    assert "there is no database" in lines[-1]["error"]["what"]
+
+    def told() -> str:
+        lines = list(ask(country.state(2), {"do": "sync"}) or ())
+        assert lines[-1]["error"]["try_later"]
+        return str(lines[-1]["error"]["what"])
+
+    until(lambda: "there is no database" in told())  # it is logged a moment before it is told
     country.db[2] = country._database(2)
     until(lambda: country.count(2, "store") == 3)
 
