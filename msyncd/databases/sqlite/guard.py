@@ -7,7 +7,7 @@ messages; so every refusal about a store goes through one view, whose trigger ho
 from collections.abc import Sequence
 from typing import Final
 
-from msyncd.databases.sqlite.lineage import Lineage
+from msyncd.databases.lineage import Lineage
 from msyncd.databases.sqlite.names import quoted
 from msyncd.model import PRIMARY, Facts, StoreFact
 

@@ -5,8 +5,9 @@ from collections.abc import Collection, Mapping, Sequence
 from operator import itemgetter
 
 from msyncd.databases.interface import KEY, Entry, Interest, LogPage, Reader, Scope
+from msyncd.databases.lineage import found
 from msyncd.databases.sqlite.connection import mapped
-from msyncd.databases.sqlite.names import found, listed, quoted
+from msyncd.databases.sqlite.names import listed, quoted
 from msyncd.databases.sqlite.wanted import SCANNED, matching, portions, rows_wanted
 from msyncd.model import START, Cursor, RecordType, Row, Value
 

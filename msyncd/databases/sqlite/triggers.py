@@ -10,8 +10,8 @@ that each record that may have changed has an entry, with every store and routin
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from msyncd.databases.lineage import CapturedType, Lineage, lineages
 from msyncd.databases.sqlite import guard
-from msyncd.databases.sqlite.lineage import CapturedType, Lineage, lineages
 from msyncd.databases.sqlite.names import quoted
 from msyncd.model import Facts
 

@@ -7,9 +7,10 @@ from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from msyncd.databases.interface import WRITE, CareNeeded, Entry, Scope, Writer
+from msyncd.databases.lineage import found
 from msyncd.databases.lookups import bound_to
 from msyncd.databases.sqlite.connection import mapped
-from msyncd.databases.sqlite.names import found, listed, quoted
+from msyncd.databases.sqlite.names import listed, quoted
 from msyncd.databases.sqlite.reader import ENTRY, SQLiteReader
 from msyncd.databases.sqlite.taking import blame, taken
 from msyncd.errors import TryLater

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from msyncd.databases.sqlite.lineage import lineages
+from msyncd.databases.lineage import lineages
 from msyncd.databases.sqlite.triggers import CapturedType, capture_statements, capture_tables
 from msyncd.errors import RecordTypeStopped
 from msyncd.model import RecordType, Table, Through

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from msyncd.databases.sqlite.lineage import CapturedType, Lineage, lineages
+from msyncd.databases.lineage import CapturedType, Lineage, lineages
 from msyncd.model import Table, Value
 from tests.databases.sqlite.capturing import TYPES, Captured, Logged
 
