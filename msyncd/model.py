@@ -157,7 +157,8 @@ class Table:
     """A table of the application: names as the database spells them.
 
     `uniques` holds the columns of every unique constraint or plain unique index but the primary key. `triggers` are the
-    application's own. `kind` "table" can be captured; "view" and "virtual" cannot.
+    application's own, and `silenceable` says whether they can be silenced. `kind` "table" can be captured; "view" and
+    "virtual" cannot. `unfit` says why a table cannot be captured, and `remedy` what to do, if it cannot.
     """
 
     name: str
@@ -167,6 +168,9 @@ class Table:
     foreign_keys: tuple[ForeignKey, ...] = ()
     triggers: tuple[str, ...] = ()
     kind: Literal["table", "view", "virtual"] = "table"
+    silenceable: bool = True
+    unfit: str = ""
+    remedy: str = ""
 
     def column(self, name: str) -> Column | None:
         """The column of that name, whatever its case; None if there is none."""

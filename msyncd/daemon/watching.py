@@ -1,4 +1,4 @@
-"""Local writes are noticed at once: by events of the database's files, and by a look at its version."""
+"""Local writes are noticed at once: by events of the database's files, or as it tells; and by a look at its version."""
 
 import time
 from collections.abc import Callable
@@ -63,6 +63,9 @@ class LocalWrites:
         if not self._folders or self._clock() - self._armed >= _ARM_SECONDS:
             self._arm(database)
         version = database.data_version()
+        if version == self._version and not database.watched_paths():
+            database.wait_for_change(LOOK_SECONDS)  # it tells by itself
+            return 0.0
         if version == self._version:
             # the file is written before the commit can be seen: between the two lies at least a sync of the disk
             return CLOSER_SECONDS if self._clock() - self._event_at < _AFTER_EVENT_SECONDS else LOOK_SECONDS

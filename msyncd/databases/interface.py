@@ -104,6 +104,13 @@ class Reader(ABC):
         """The cursor behind the last entry that can be read now; never one before a cursor that was given earlier."""
 
     @abstractmethod
+    def log_top(self) -> Cursor:
+        """The cursor behind every entry that stands in the log, also such as cannot be read yet: never before its end.
+
+        It tells whether anybody has written, and how long to keep what goes with an entry. It is no place to begin at.
+        """
+
+    @abstractmethod
     def log_start(self) -> Cursor:
         """The cursor before the first entry that is still there: older cursors need a fill."""
 
@@ -154,6 +161,10 @@ class Reader(ABC):
         This, `log_keys` and `changed_since` see every entry that is committed, also where `log_page` must not give it
         yet, since others before it are still open.
         """
+
+    def open_transaction_seconds(self) -> float | None:
+        """How long the oldest transaction is open that keeps entries from being read; None: none does, or not known."""
+        return None
 
     @abstractmethod
     def log_keys(self, after: Cursor, type_id: int, origin: int) -> set[Row]:
@@ -340,6 +351,10 @@ class Database(ABC):
     @abstractmethod
     def watched_paths(self) -> tuple[str, ...]:
         """Files whose events tell of a local write; empty where the database notifies otherwise."""
+
+    @abstractmethod
+    def wait_for_change(self, seconds: float) -> bool:
+        """Wait until something seems to have been logged, so many seconds at most; whether it does. Never certain."""
 
     @abstractmethod
     def read(self) -> AbstractContextManager[Reader]:

@@ -1,6 +1,7 @@
 """The primary greets a satellite: recognises or registers it, and says where both stand."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import msgspec
 
@@ -81,7 +82,11 @@ def _register(writer: Writer, here: Here, hello: Hello, stopped: Mapping[str, st
         record_types=msgspec.json.encode(stopped).decode(),
     )
     if receipts.receipt_of(writer, hello.sync_id, hello.database_id, hello.generation) is None:
-        receipts.put_receipt(writer, Receipt(hello.sync_id, hello.database_id, hello.generation))
+        # the same database as a new generation, restored from a dump, goes on where it stood; the mark tells if it is
+        # an older copy
+        was = receipts.receipt_of(writer, hello.sync_id, hello.database_id, before.generation)
+        new = was or Receipt(hello.sync_id, hello.database_id, hello.generation)
+        receipts.put_receipt(writer, replace(new, generation=hello.generation))
     if before.database_id is None:
         moved = receipts.receipt_of(writer, hello.sync_id, hello.database_id, hello.generation) is not None
         sites.note_confirmed(writer, hello.sync_id, writer.log_end(), held_mark=before.mark if moved else None)

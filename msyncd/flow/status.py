@@ -276,9 +276,10 @@ def plugins(here: Here, failures: Mapping[str, int]) -> tuple[PluginStatus, ...]
 
 
 def change_log(reader: Reader) -> LogStatus:
-    """How much the log holds, and since when."""
+    """How much the log holds, and since when; and how long it has been held up by a transaction that is open."""
     rows = int(str(reader.execute("SELECT count(*) FROM msyncd_change_log")[0][0]))
-    return LogStatus(rows, oldest(reader, reader.log_start()) if rows else None)
+    since = oldest(reader, reader.log_start()) if rows else None
+    return LogStatus(rows, since, reader.open_transaction_seconds())
 
 
 def left_over(reader: Reader, here: Here) -> tuple[str, ...]:

@@ -127,6 +127,9 @@ def _resolve_one(declared: DeclaredType, tables: Mapping[str, Table]) -> tuple[R
     if table.kind != "table":
         wrong(f"{name}: {table.name} is a {table.kind}, which cannot be captured", "declare the table behind it")
         return None, problems
+    if table.unfit:
+        wrong(f"{name}: {table.name} {table.unfit}", table.remedy)
+        return None, problems
     key = _spelled(declared.key or table.primary_key, table)
     if not key:
         wrong(f"{name}: table {table.name} has no primary key", "give `key:` the columns that tell its records apart")
@@ -152,6 +155,11 @@ def _resolve_one(declared: DeclaredType, tables: Mapping[str, Table]) -> tuple[R
         wrong(
             f"{name}: the application has triggers on {table.name}: {', '.join(table.triggers)}",
             "say `application_triggers: fire` or `silent`; what fires at both ends is done twice",
+        )
+    if table.triggers and declared.application_triggers == "silent" and not table.silenceable:
+        wrong(
+            f"{name}: the application's triggers on {table.name} cannot be silenced: {', '.join(table.triggers)}",
+            'say `fire`, or see "The application\'s own triggers" in docs/databases.md for what it needs',
         )
     return _record_type(declared, table, key), problems
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 MOST_READERS = 4
 """Idle reading connections that are kept."""
+LOOK_SECONDS = 0.01
+"""Between two looks at the data version, while a change is waited for."""
 
 
 class SQLiteDatabase(Database):
@@ -105,6 +108,14 @@ class SQLiteDatabase(Database):
 
     def watched_paths(self) -> tuple[str, ...]:
         return tuple(f"{self.path}{ending}" for ending in ("", "-wal", "-journal"))
+
+    def wait_for_change(self, seconds: float) -> bool:
+        before, end = self.data_version(), time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(LOOK_SECONDS, left))
+            if self.data_version() != before:
+                return True
+        return False
 
     # --- reading and writing ----------------------------------------------------------------------------------------
 
