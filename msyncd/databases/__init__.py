@@ -7,7 +7,7 @@ from msyncd.model import ZeroDates
 __all__ = ["Database", "open_database"]
 
 
-def open_database(url: str, *, zero_dates: ZeroDates = "null") -> Database:  # noqa: ARG001 - not SQLite's affair
+def open_database(url: str, *, zero_dates: ZeroDates = "null") -> Database:
     """The database of a URL as the settings give it. Nothing is written.
 
     `zero_dates` says what becomes of 0000-00-00 where the database has no such date: SQLite's columns hold it as it is.
@@ -18,4 +18,14 @@ def open_database(url: str, *, zero_dates: ZeroDates = "null") -> Database:  # n
         from msyncd.databases.sqlite.database import SQLiteDatabase
 
         return SQLiteDatabase(url)
+    if scheme == "postgresql":
+        try:
+            from msyncd.databases.postgresql.database import PostgreSQLDatabase
+        except ModuleNotFoundError as error:
+            if error.name != "psycopg":
+                raise
+            raise WrongUsage(
+                "the driver for PostgreSQL is not there", hint='install it: pip install "msyncd[postgresql]"'
+            ) from error
+        return PostgreSQLDatabase(url, zero_dates)
     raise WrongUsage(f"{scheme}:// is not a database that msyncd can sync yet", hint="use sqlite:///FILE")

@@ -21,6 +21,13 @@ from msyncd.errors import DatabaseUnavailable, MsyncdError
 
 # Busy, locked, input/output error, full: https://www.sqlite.org/rescode.html
 _SQLITE_TRY_LATER = frozenset({5, 6, 10, 13})
+# Connection, rolled back (deadlock), resources, locks, operator's intervention, system error:
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_POSTGRESQL_TRY_LATER = frozenset({"08", "40", "53", "55", "57", "58"})
+
+
+# hstore is looked for by a query on a connection of psycopg's own kind.
+_OPTIONS: dict[str, dict[str, Any]] = {"postgresql+psycopg": {"use_native_hstore": False}}
 
 
 class NoSuchName(MsyncdError):
@@ -58,6 +65,7 @@ class BoundDatabase(Database):
             "poolclass": StaticPool,
             # The pool would roll back what it is given back.
             "pool_reset_on_return": None,
+            **_OPTIONS.get(dialect, {}),
         }
         super().__init__(f"{dialect}://", engine_kwargs=options, ensure_schema=False, sqlite_wal_mode=False)
         assert self.engine is not None  # made by super
@@ -159,7 +167,8 @@ def _say_try_later(context: ExceptionContext) -> None:
     """A lock is no fault of a record: as DatabaseUnavailable it puts off the whole batch."""
     error = context.original_exception
     busy = isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in _SQLITE_TRY_LATER
-    if busy or context.is_disconnect:
+    state = getattr(error, "sqlstate", None) or ""
+    if busy or context.is_disconnect or state[:2] in _POSTGRESQL_TRY_LATER:
         raise DatabaseUnavailable(f"the database cannot be read or written now: {error}", hint="it is tried again")
 
 

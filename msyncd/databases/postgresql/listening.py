@@ -1,0 +1,74 @@
+"""Waiting for the application to write: triggers notify whoever has said that it waits (P26).
+
+NOTIFY makes commits wait for each other, so it is sent only while somebody listens. Who listens renews a line in
+msyncd_listener; one that has died is forgotten within minutes.
+"""
+
+import threading
+import time
+from contextlib import suppress
+from typing import Final
+
+import psycopg
+
+from msyncd.databases.postgresql.address import Address
+from msyncd.databases.postgresql.bodies import CHANNEL
+from msyncd.databases.postgresql.connection import Connection, connect
+from msyncd.databases.postgresql.errors import mapped
+
+RENEWED_SECONDS: Final = 60.0
+FORGOTTEN: Final = "3 minutes"
+
+_THERE: Final = "SELECT to_regclass('msyncd.msyncd_listener') IS NOT NULL"
+_LISTEN: Final = f"""INSERT INTO msyncd.msyncd_listener (pid, until)
+VALUES (pg_backend_pid(), now() + interval '{FORGOTTEN}') ON CONFLICT (pid) DO UPDATE SET until = excluded.until"""
+_FORGET: Final = "DELETE FROM msyncd.msyncd_listener WHERE until < now()"
+_LEAVE: Final = "DELETE FROM msyncd.msyncd_listener WHERE pid = pg_backend_pid()"
+
+
+class Listener:
+    """One connection that listens, opened when it is first waited for."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._lock = threading.Lock()
+        self._connection: Connection | None = None
+        self._said = 0.0
+
+    def wait(self, seconds: float) -> bool:
+        """Whether something was logged in so many seconds. Raises DatabaseUnavailable."""
+        with self._lock:
+            try:
+                with mapped(self._address.shown):
+                    connection = self._listening()
+                    return any(True for _ in connection.notifies(timeout=seconds, stop_after=1))
+            except BaseException:
+                self._drop()
+                raise
+
+    def _listening(self) -> Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = connect(self._address)
+            self._connection.execute(f"LISTEN {CHANNEL}")
+            self._said = 0.0
+        now = time.monotonic()
+        due = not self._said or now - self._said > RENEWED_SECONDS
+        if due and self._connection.execute(_THERE).fetchall() == [(True,)]:
+            self._connection.execute(_FORGET)
+            self._connection.execute(_LISTEN)
+            self._said = now
+        return self._connection
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(psycopg.Error):
+                connection.close()
+
+    def close(self) -> None:
+        """Listen no more."""
+        with self._lock:
+            if self._connection is not None and not self._connection.closed and self._said:
+                with suppress(psycopg.Error):
+                    self._connection.execute(_LEAVE)
+            self._drop()
