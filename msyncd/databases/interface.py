@@ -104,13 +104,6 @@ class Reader(ABC):
         """The cursor behind the last entry that can be read now; never one before a cursor that was given earlier."""
 
     @abstractmethod
-    def log_top(self) -> Cursor:
-        """The cursor behind every entry that stands in the log, also such as cannot be read yet: never before its end.
-
-        It tells whether anybody has written, and how long to keep what goes with an entry. It is no place to begin at.
-        """
-
-    @abstractmethod
     def log_start(self) -> Cursor:
         """The cursor before the first entry that is still there: older cursors need a fill."""
 

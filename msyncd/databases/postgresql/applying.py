@@ -6,7 +6,7 @@ rows by a transaction that had not ended when this one began means that the whol
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -58,7 +58,28 @@ class PostgreSQLWriter(LedgerWriter):
         self.emptied: Counter[tuple[str, str]] = Counter()
         self._zero_dates = zero_dates
         self._staged = 0
+        self._locked: dict[str, set[Row]] = {}
         self._put_off: list[tuple[RecordType, Sequence[Row]]] = []
+
+    # --- beside the application -------------------------------------------------------------------------------------
+
+    def lock_rows(self, record_type: RecordType, keys: Iterable[Row]) -> None:
+        if record_type.name in self._known.untouched:  # nobody but msyncd writes them
+            return
+        key = self._known.values(record_type.table, record_type.key, "t.")
+        order = ", ".join(f"t.{quoted(name)}" for name in record_type.key)
+        # in one order, so that two who lock the same rows do not wait for each other; what refers to them may come
+        rest = f" ORDER BY {order} FOR NO KEY UPDATE OF t"
+        locked = self._locked.setdefault(record_type.name, set())
+        for wanted, rows in self._found(record_type.table, record_type.key, list(keys), key, rest):
+            locked |= set(map(wanted.as_asked, rows))
+
+    def existing(self, table: str, columns: Sequence[str], values: Collection[Row]) -> set[Row]:
+        stand: set[Row] = set()
+        key = self._known.values(table, columns, "t.")
+        for wanted, rows in self._found(table, columns, values, key, " FOR KEY SHARE OF t"):
+            stand |= set(map(wanted.as_asked, rows))
+        return stand
 
     # --- who writes -------------------------------------------------------------------------------------------------
 
@@ -105,7 +126,7 @@ class PostgreSQLWriter(LedgerWriter):
             if fires:
                 self._fetch("DELETE FROM pg_temp.msyncd_incoming")
             self._mark(None)
-        self._nobody_else_wrote(type_id, keys)
+        self._nobody_else_wrote(record_type, type_id, keys)
 
     def _name_incoming(self, type_id: int, keys: Sequence[Row]) -> None:
         names = "".join(f", key{number}" for number in range(1, len(keys[0]) + 1))
@@ -114,7 +135,7 @@ class PostgreSQLWriter(LedgerWriter):
             for key in keys:
                 copy.write_row((type_id, *map(as_logged, key)))
 
-    def _nobody_else_wrote(self, type_id: int, keys: Sequence[Row]) -> None:
+    def _nobody_else_wrote(self, record_type: RecordType, type_id: int, keys: Sequence[Row]) -> None:
         """Raises DatabaseUnavailable if the application has written one of these records since this began (P19)."""
         width = len(keys[0])
         names = ", ".join(f"key{number}" for number in range(1, width + 1))
@@ -123,7 +144,11 @@ class PostgreSQLWriter(LedgerWriter):
             " AND xid <> (SELECT msyncd.msyncd_place())",
             (self._began.following, list(self._began.running), type_id),
         )
-        if rows and not set(keys).isdisjoint(self._known.key_from_log(type_id, rows)):
+        if not rows:
+            return
+        # rows that were locked before they were looked at are as they were then
+        others = set(keys) - self._locked.get(record_type.name, set())
+        if not others.isdisjoint(self._known.key_from_log(type_id, rows)):
             raise DatabaseUnavailable(
                 "the application was writing the same records at this very moment", hint="trying again"
             )

@@ -21,8 +21,9 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 OLDEST_VERSION: Final = 130000
 BUSY_SECONDS: Final = 10.0
 """How long to wait for another writer of msyncd's before giving up until later."""
-ROW_SECONDS: Final = 3.0
-"""How long to wait for a lock that the application holds, while rows are held that it may want itself."""
+ROW_MILLISECONDS: Final = "(extract(epoch FROM current_setting('deadlock_timeout')::interval) * 800)::integer::text"
+"""SQL for how long to wait for rows that the application holds: less than after which a deadlock would be broken, maybe
+at its cost."""
 TURN_SECONDS: Final = 30.0
 """How long to wait for a connection that another thread is using."""
 

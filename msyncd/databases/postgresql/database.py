@@ -17,7 +17,7 @@ from msyncd.databases.postgresql.applying import PostgreSQLWriter
 from msyncd.databases.postgresql.catalog import TableEntry, read_catalog
 from msyncd.databases.postgresql.connection import (
     BUSY_SECONDS,
-    ROW_SECONDS,
+    ROW_MILLISECONDS,
     TURN_SECONDS,
     Connection,
     Pool,
@@ -48,7 +48,7 @@ _READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _WRITE: Final = f"""BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 SET LOCAL lock_timeout TO {int(BUSY_SECONDS * 1000)};
 SELECT pg_advisory_xact_lock({locking.WRITING[0]}, {locking.WRITING[1]});
-SET LOCAL lock_timeout TO {int(ROW_SECONDS * 1000)}"""
+SELECT set_config('lock_timeout', {ROW_MILLISECONDS}, true)"""
 
 
 class PostgreSQLDatabase(Database):
@@ -68,7 +68,6 @@ class PostgreSQLDatabase(Database):
         self._local = threading.local()
         self._schema_lock = threading.Lock()
         self._schema = ("", 0)
-        self._lost_told = False
         self._known = Known()
         self._numbering: Numbering | None = None
 
@@ -99,9 +98,9 @@ class PostgreSQLDatabase(Database):
             done = install.install(connection, capture, catalog, tables, first="msyncd_meta" in made)
             width = install.log_width(connection)
         types = {one.name: one for one in capture.record_types}
-        self._known = Known(catalog, tables, types, done.ids, width, found.added, firing)
+        untouched = install.untouched(capture) - firing
+        self._known = Known(catalog, tables, types, done.ids, width, found.added, firing, untouched)
         self._numbering = found
-        self._lost_told = bool(done.lost)
         return replace(done, made=(*made, *done.made))
 
     def installed(self) -> bool:
@@ -206,9 +205,6 @@ class PostgreSQLDatabase(Database):
                         yield writer
                     finally:
                         self._local.writer = None
-                    if self._lost_told:  # what was told of it is seen to in this very transaction
-                        writer.execute("DELETE FROM msyncd_meta WHERE name = ?", (install.LOST,))
-                self._lost_told = False
                 self.emptied.update(writer.emptied)
         finally:
             self._turn.release()

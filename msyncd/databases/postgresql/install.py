@@ -5,6 +5,7 @@ Nothing of the application's is locked but the table that just gets or loses a t
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from msyncd.databases.interface import Capture, Installed
@@ -17,7 +18,7 @@ from msyncd.databases.postgresql.locking import with_table
 from msyncd.databases.postgresql.numbering import identity_of, place_function
 from msyncd.databases.postgresql.tables import LEAST_WIDTH, own_tables
 from msyncd.databases.postgresql.triggers import Captured, Trigger, captures
-from msyncd.model import RecordType, Table
+from msyncd.model import PRIMARY, RecordType, Table
 
 _OUR_TRIGGERS: Final = """
 SELECT t.tgrelid, t.tgname, t.tgtype::int, t.tgenabled::text, t.tgrelid::regclass::text, t.tgoldtable, t.tgnewtable
@@ -32,10 +33,6 @@ JOIN pg_class c ON c.oid = p.relid JOIN pg_namespace n ON n.oid = c.relnamespace
 _BITS: Final = {"INSERT": 4, "DELETE": 8, "UPDATE": 16, "TRUNCATE": 32 | 2}
 _FIRES: Final = frozenset({"O", "A"})
 """States in which a trigger fires for the application's sessions."""
-
-LOST: Final = "lost"
-"""The value in the ledger that names record types which may have changed unseen. The next write transaction, in which
-they are seen to, forgets it: if that never comes, they are named again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +77,15 @@ def firing(capture: Capture, tables: Mapping[str, Table]) -> frozenset[str]:
         one.name
         for one in capture.record_types
         if one.application_triggers != "silent" and tables[one.table.casefold()].triggers
+    )
+
+
+def untouched(capture: Capture) -> frozenset[str]:
+    """The record types that the guard lets nobody but msyncd write here."""
+    return frozenset(
+        one.name
+        for one in capture.record_types
+        if one.guard and one.edited_on == "primary" and capture.site != PRIMARY and not one.excludes_columns
     )
 
 
@@ -133,7 +139,7 @@ def install(
         made += _renew_triggers(connection, one, catalog, first=first)
     _drop_functions(connection, {function.name for one in wanted for function in one.functions})
     _forget_uncaptured(connection, capture)
-    return Installed(ids, tuple(made), tuple(dropped), _lost(connection))
+    return Installed(ids, tuple(made), tuple(dropped), _lost(connection, capture))
 
 
 def _number_types(connection: Connection, capture: Capture) -> dict[str, int]:
@@ -192,7 +198,7 @@ def _right(trigger: Trigger, standing: Collection[Standing]) -> bool:
 def _renew_triggers(
     connection: Connection, one: Captured, catalog: Mapping[str, TableEntry], *, first: bool
 ) -> list[str]:
-    """Make the triggers that a record type's table lacks, and note in the same transaction that it is captured."""
+    """Make the triggers that a record type's table lacks, and note in the same transaction whether it needs a look."""
     record_type, made = one.lineage.record_type, list[str]()
     with mapped():
         standing = _standing(connection)
@@ -206,6 +212,7 @@ def _renew_triggers(
     }
     # a partition that came later was captured all the same, but for TRUNCATE
     unseen = any(trigger.event != "TRUNCATE" for triggers in lacking.values() for trigger in triggers)
+    note = partial(_note, connection, one.lineage.id, record_type, looked_after=first or (captured and not unseen))
     for bearer in bearers:
         missing = lacking[bearer.oid]
         if missing:
@@ -216,37 +223,32 @@ def _renew_triggers(
                     if trigger.name in there:
                         connection.execute(f'DROP TRIGGER "{trigger.name}" ON {bearer.table}'.encode())
                     connection.execute(trigger.sql(bearer.table).encode())
-                _note_captured(connection, one.lineage.id, record_type, lost=not first and (unseen or not captured))
+                note()
 
             replaced = any(trigger.name in there for trigger in missing)
             mode = "ACCESS EXCLUSIVE" if replaced else "SHARE ROW EXCLUSIVE"
             with_table(connection, bearer.table, mode, make)
             made += [trigger.name for trigger in missing]
     with transaction(connection, "BEGIN"), mapped():
-        _note_captured(connection, one.lineage.id, record_type, lost=not first and not captured)
+        note()
     return made
 
 
-def _note_captured(connection: Connection, number: int, record_type: RecordType, *, lost: bool) -> None:
-    columns = "\n".join(record_type.columns)
+def _note(connection: Connection, number: int, record_type: RecordType, *, looked_after: bool) -> None:
+    """Note a record type as it is captured now. One that may have changed unseen counts as not captured until then."""
+    values = (int(looked_after), "\n".join(record_type.columns), record_type.table)
     connection.execute(
-        "UPDATE msyncd.msyncd_record_type SET captured = 1, columns = %s, table_name = %s WHERE id = %s"
-        " AND (captured <> 1 OR columns <> %s OR table_name <> %s)",
-        (columns, record_type.table, number, columns, record_type.table),
+        "UPDATE msyncd.msyncd_record_type SET captured = %s, columns = %s, table_name = %s WHERE id = %s"
+        " AND (captured <> %s OR columns <> %s OR table_name <> %s)",
+        (*values, number, *values),
     )
-    if lost:
-        names = sorted({*_lost(connection), record_type.name})
-        connection.execute(
-            "INSERT INTO msyncd.msyncd_meta (name, value) VALUES (%s, %s)"
-            " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            (LOST, "\n".join(names)),
-        )
 
 
-def _lost(connection: Connection) -> tuple[str, ...]:
-    """Record types that may have changed unseen: noted until the flow has seen to them, also over a kill."""
-    found = connection.execute("SELECT value FROM msyncd.msyncd_meta WHERE name = %s", (LOST,)).fetchall()
-    return tuple(one for one in str(found[0][0]).split("\n") if one) if found else ()
+def _lost(connection: Connection, capture: Capture) -> tuple[str, ...]:
+    """Record types that may have changed unseen, until whoever has looked after them says so; also over a kill."""
+    rows = connection.execute("SELECT name FROM msyncd.msyncd_record_type WHERE captured = 0").fetchall()
+    lost = {name for (name,) in rows}
+    return tuple(one.name for one in capture.record_types if one.name in lost)
 
 
 def _forget_uncaptured(connection: Connection, capture: Capture) -> None:
@@ -317,4 +319,4 @@ def remove(connection: Connection) -> tuple[str, ...]:
     return tuple(sorted(set(names)))
 
 
-__all__ = ["LOST", "firing", "install", "is_installed", "log_width", "make_tables", "remove", "spelling_of"]
+__all__ = ["firing", "install", "is_installed", "log_width", "make_tables", "remove", "spelling_of"]

@@ -32,8 +32,8 @@ class Place:
 class Known:
     """One value for all that readers and writers need to know; made anew when the database is described or installed.
 
-    `added` is what is added to a transaction's ID (see numbering.py); `silenced` and `firing` name record types by what
-    becomes of the application's own triggers on their tables.
+    `added` is what is added to a transaction's ID (see numbering.py). `firing` names the record types on whose tables
+    the application's own triggers fire while msyncd writes, `untouched` those that the guard lets nobody else write.
     """
 
     catalog: Mapping[str, TableEntry] = field(default_factory=dict)
@@ -43,6 +43,7 @@ class Known:
     width: int = LEAST_WIDTH
     added: int = 0
     firing: frozenset[str] = frozenset()
+    untouched: frozenset[str] = frozenset()
 
     @cached_property
     def spelling(self) -> Qualified:

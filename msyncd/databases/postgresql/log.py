@@ -2,7 +2,7 @@
 
 The log stands in the order of (xid, seq). Only entries of transactions below every one that is still running are read:
 whatever commits later comes behind them. So a cursor passes nothing over, and no table is locked. What is committed but
-cannot be read yet counts where the question is whether somebody else has written: see `log_top`, `log_keys`.
+cannot be read yet counts where the question is whether somebody else has written.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -53,16 +53,12 @@ class LogReader(Reader):
     def log_end(self) -> Cursor:
         # the last entry, not the last transaction: the end stays where it is while nothing is logged
         rows = self._fetch(f"SELECT xid, seq FROM {LOG} WHERE {self._readable} ORDER BY xid DESC, seq DESC LIMIT 1")
-        return _cursor(rows[0]) if rows else self.log_start()
-
-    def log_top(self) -> Cursor:
-        rows = self._fetch(f"SELECT xid, seq FROM {LOG} ORDER BY xid DESC, seq DESC LIMIT 1")
-        return _cursor(rows[0]) if rows else self.log_start()
+        return cursor_of(rows[0]) if rows else self.log_start()
 
     def log_start(self) -> Cursor:
         # where it was trimmed: numbers have gaps, so the first entry does not tell
         rows = self._fetch("SELECT trimmed_major, trimmed_seq FROM msyncd.msyncd_numbering")
-        return _cursor(rows[0]) if rows else START
+        return cursor_of(rows[0]) if rows else START
 
     def log_beyond(self, cursor: Cursor, entries: int) -> Cursor:
         if entries < 1:
@@ -72,7 +68,12 @@ class LogReader(Reader):
             " ORDER BY xid, seq OFFSET %s LIMIT 1",
             (*cursor, entries - 1),
         )
-        return _cursor(rows[0]) if rows else max(cursor, self.log_end())
+        return cursor_of(rows[0]) if rows else max(cursor, self.log_end())
+
+    def log_left(self, after: Cursor) -> int:
+        end = self.log_end()
+        # numbers have gaps, and later transactions may have earlier ones
+        return max(1, end.seq - after.seq) if end > after else 0
 
     def open_transaction_seconds(self) -> float | None:
         seconds = self._fetch(_OPEN_SECONDS)[0][0]
@@ -91,7 +92,7 @@ class LogReader(Reader):
             (*after, *end, *parameters, limit),
         )
         # the cursor stands last, so that a row is an entry as it is
-        upto = _cursor(rows[-1][-2:]) if len(rows) == limit else end
+        upto = cursor_of(rows[-1][-2:]) if len(rows) == limit else end
         return LogPage(self._known.entries(rows), upto, end)
 
     def log_families(
@@ -100,6 +101,7 @@ class LogReader(Reader):
         upto: Cursor,
         headers: Mapping[int, Collection[Value]],
         lines: Mapping[int, Collection[Value]],
+        most: int | None = None,
     ) -> list[Entry]:
         either = [(type_id, "key1", keys) for type_id, keys in headers.items()]
         either += [(type_id, "parent", keys) for type_id, keys in lines.items()]
@@ -110,8 +112,8 @@ class LogReader(Reader):
         )
         rows = self._fetch(
             f"SELECT {self._entry} FROM {LOG} WHERE (xid, seq) > (%s, %s) AND (xid, seq) <= (%s, %s)"
-            f" AND {self._readable} AND ({condition}) ORDER BY xid, seq",
-            (*after, *upto, *(_texts(keys) for _, _, keys in either)),
+            f" AND {self._readable} AND ({condition}) ORDER BY xid, seq LIMIT %s",
+            (*after, *upto, *(_texts(keys) for _, _, keys in either), most),
         )
         return self._known.entries(rows)
 
@@ -163,12 +165,8 @@ class LogReader(Reader):
 
     def changed_since(self, type_id: int, key: Row, after: Cursor) -> bool:
         where = " AND ".join(f"key{number} = %s" for number in range(1, len(key) + 1))
-        return bool(
-            self._fetch(
-                f"SELECT 1 FROM {LOG} WHERE (xid, seq) > (%s, %s) AND type = %s AND {where} LIMIT 1",
-                (*after, type_id, *map(as_logged, key)),
-            )
-        )
+        sql = f"SELECT 1 FROM {LOG} WHERE (xid, seq) > (%s, %s) AND type = %s AND only_site IS NULL AND {where} LIMIT 1"
+        return bool(self._fetch(sql, (*after, type_id, *map(as_logged, key))))
 
     def deleted_parents(self, type_id: int, keys: Collection[Value]) -> dict[Value, tuple[Value, Value]]:
         wanted = {as_logged(key): key for key in keys if key is not None}
@@ -186,7 +184,8 @@ class LogReader(Reader):
         }
 
 
-def _cursor(row: Sequence[Value]) -> Cursor:
+def cursor_of(row: Sequence[Value]) -> Cursor:
+    """A row's xid and seq."""
     return Cursor(int(str(row[0])), int(str(row[1])))
 
 

@@ -12,7 +12,7 @@ from msyncd.databases.postgresql.connection import Connection
 from msyncd.databases.postgresql.errors import mapped
 from msyncd.databases.postgresql.expressions import as_logged
 from msyncd.databases.postgresql.known import Known
-from msyncd.databases.postgresql.log import ENTRY, LOG
+from msyncd.databases.postgresql.log import ENTRY, LOG, cursor_of
 from msyncd.databases.postgresql.reader import PostgreSQLReader
 from msyncd.errors import TryLater
 from msyncd.model import Cursor, RecordType, Value
@@ -109,6 +109,10 @@ class LedgerWriter(PostgreSQLReader, Writer):
         with mapped(), self._connection.cursor() as cursor, cursor.copy(sql.encode()) as copy:
             for row in _logged(rows):
                 copy.write_row(row)
+
+    def log_written(self) -> Cursor:
+        rows = self._fetch(f"SELECT xid, seq FROM {LOG} ORDER BY xid DESC, seq DESC LIMIT 1")
+        return cursor_of(rows[0]) if rows else self.log_start()
 
     def trim_log(self, upto: Cursor) -> int:
         with mapped():

@@ -41,9 +41,6 @@ class SQLiteReader(Reader):
         found_rows = self._fetch("SELECT seq FROM sqlite_sequence WHERE name = 'msyncd_change_log'")
         return Cursor(0, int(str(found_rows[0][0]))) if found_rows else START
 
-    def log_top(self) -> Cursor:
-        return self.log_end()  # one writer at a time: what is committed can be read
-
     def log_start(self) -> Cursor:
         lowest = self._fetch("SELECT min(seq) FROM msyncd_change_log")[0][0]
         return Cursor(0, int(str(lowest)) - 1) if lowest is not None else self.log_end()

@@ -166,6 +166,7 @@ def test_p22_a_delete_never_cascades_into_records_that_this_site_may_not_edit(ma
 
 def test_a_new_key_never_cascades_into_records_that_this_site_may_not_edit(make: MakeStock) -> None:
     stock = make(site=1)
+    stock.apply("trans_line", ("l1", "t1", None, 5.0))  # whose reference alone would forbid the new key
     assert stock.refusal("UPDATE item SET ID = 'i9'") == NOT_ON_THE_PRIMARY
 
 
