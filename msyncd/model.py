@@ -126,7 +126,8 @@ class RecordType:
 class Column:
     """A column of a table. `declared` is its type as the database spells it; `generated` cannot be written.
 
-    `kind` says how its values are written when they leave the database: see databases/kinds.py.
+    `kind` says how its values are written when they leave the database: see databases/kinds.py. `unfit_key` says why it
+    cannot be in a key, if it cannot.
     """
 
     name: str
@@ -136,13 +137,15 @@ class Column:
     collation: str | None = None
     generated: bool = False
     kind: Kind = "any"
+    unfit_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
     """A reference that the database declares. `on_delete`: NO ACTION, RESTRICT, CASCADE, SET NULL, SET DEFAULT.
 
-    `deferrable`: whether msyncd can put its check off to the commit.
+    `deferrable`: whether msyncd can put its check off to the commit. `on_update` is like `on_delete`, where the
+    database's triggers do not see what it does; else NO ACTION.
     """
 
     columns: tuple[str, ...]
@@ -150,6 +153,7 @@ class ForeignKey:
     parent_columns: tuple[str, ...]
     on_delete: str = "NO ACTION"
     deferrable: bool = True
+    on_update: str = "NO ACTION"
 
 
 @dataclass(frozen=True, slots=True)
