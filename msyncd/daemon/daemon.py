@@ -56,7 +56,7 @@ class Daemon:
         self._showing = Showing(self._desk, self.keeping, self.report)
         self.keeping.console = self._showing.console
         self.keeping.took_in = lambda changed: self._noted("take in the edited configuration", changed)
-        self._watcher = Watcher(reloader.files, self.keeping.look)
+        self._watcher = Watcher(reloader.files, reloader.read, self.keeping.look)
         self._next_watchdog = 0.0
         self._hung: set[str] = set()
 

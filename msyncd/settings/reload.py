@@ -44,6 +44,7 @@ class Reloader:
         self._newest: InForce = self._look()
         self._current: Settings = self._newest.settings
         self._plugins = contents_digest(plugin_paths(self._current))
+        self._read = contents_digest(self.files())
 
     def _look(self) -> InForce:
         return in_force(self._path, environment=self._environment, clock=self._clock)
@@ -67,9 +68,15 @@ class Reloader:
         """What to watch: the files in force, those of plugins, and what a newer edit names that is not yet right."""
         return tuple(dict.fromkeys((*watched_files(self._current), *self._newest.newest.files)))
 
+    def read(self) -> str:
+        """The digest of the files as they were read last, for whoever watches them."""
+        return self._read
+
     def refresh(self) -> Change | None:
         """Reads the files whole. A good change is taken in and told; a bad one, or none, leaves what is in force."""
         with self._lock:
+            # before they are read: of an edit in between, the digest is too old, and they are read once more
+            self._read = contents_digest(self.files())
             try:
                 self._newest = self._look()
             except ConfigurationInvalid as error:

@@ -129,24 +129,27 @@ class _Armed:
 
 
 class Watcher:
-    """Calls `on_change`, in a thread of its own, after the contents of the files changed.
+    """Calls `on_change`, in a thread of its own, when the files hold something else than what was read last.
 
-    `files` is asked anew each time, since an edit may name other files. A folder stands for the *.py in it.
+    `files` is asked anew each time, since an edit may name other files. A folder stands for the *.py in it. `read` is
+    the digest of the contents that were read last: whoever else reads them too, such as a command that tells the daemon
+    to, cannot hide an edit that puts back what stood there before.
     """
 
     def __init__(
         self,
         files: Callable[[], Iterable[Path]],
+        read: Callable[[], str],
         on_change: Callable[[], None],
         *,
         quiet: float = QUIET,
         poll: float = POLL,
     ) -> None:
-        self._files, self._on_change, self._quiet, self._poll = files, on_change, quiet, poll
+        self._files, self._read, self._on_change = files, read, on_change
+        self._quiet, self._poll = quiet, poll
         self._flag, self._stop = threading.Event(), threading.Event()
         self._armed: dict[Path, _Armed] = {}
         self._observer: Any = None
-        self._digest = ""
         self._thread: threading.Thread | None = None
         self._complained = False
 
@@ -155,7 +158,6 @@ class Watcher:
         self._observer = Observer()
         self._observer.start()
         self._arm()
-        self._digest = contents_digest(self._files())
         self._thread = threading.Thread(target=self._run, name="msyncd-watch", daemon=True)
         self._thread.start()
 
@@ -186,10 +188,8 @@ class Watcher:
         """One look at everything. A failure is logged, and the next look comes all the same."""
         try:
             self._arm()
-            digest = contents_digest(self._files())
-            if digest != self._digest:
+            if contents_digest(self._files()) != self._read():
                 self._on_change()
-                self._digest = digest
                 self._arm()
         except Exception:  # noqa: BLE001 - the loop of the watcher: whatever failed is tried again at the next look
             _log.exception("an edit of the configuration could not be taken in")

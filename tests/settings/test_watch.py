@@ -4,7 +4,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,13 +16,19 @@ WAIT = 10.0
 
 
 class Heard:
-    """Counts the calls, and reads what stood in the file at each."""
+    """Counts the calls, and reads what stood in the file at each; of `files`, it knows what it read last."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, files: Callable[[], Iterable[Path]] | None = None) -> None:
         self.file, self.texts, self._any = file, list[str](), threading.Condition()
+        self.files = files or (lambda: [file])
+        self._read = contents_digest(self.files())
+
+    def read(self) -> str:
+        return self._read
 
     def __call__(self) -> None:
         with self._any:
+            self._read = contents_digest(self.files())
             self.texts.append(self.file.read_text() if self.file.exists() else "")
             self._any.notify_all()
 
@@ -35,7 +41,7 @@ class Heard:
 def watching(file: Path, *, poll: float = 60.0) -> Iterator[Heard]:
     """Watches one file. The poll is slow, so that only events can be the reason for being noticed."""
     heard = Heard(file)
-    watcher = Watcher(lambda: [file], heard, quiet=0.05, poll=poll)
+    watcher = Watcher(heard.files, heard.read, heard, quiet=0.05, poll=poll)
     watcher.start()
     try:
         yield heard
@@ -133,13 +139,17 @@ def test_a_failing_reader_is_called_again(tmp_path: Path) -> None:
     calls = list[str]()
     done = threading.Event()
 
+    read = contents_digest([file])
+
     def fails_first() -> None:
         calls.append(file.read_text())
         if len(calls) == 1:
             raise RuntimeError("the first time it fails")
+        nonlocal read
+        read = contents_digest([file])
         done.set()
 
-    watcher = Watcher(lambda: [file], fails_first, quiet=0.05, poll=0.2)
+    watcher = Watcher(lambda: [file], lambda: read, fails_first, quiet=0.05, poll=0.2)
     watcher.start()
     try:
         file.write_text("new")
@@ -159,10 +169,20 @@ def test_nothing_is_told_while_contents_stay(tmp_path: Path) -> None:
         assert heard.texts == []
 
 
+def test_what_stood_there_before_somebody_else_read_an_edit_is_an_edit_again(tmp_path: Path) -> None:
+    """Such as a command that edits the file and tells the daemon so; then somebody takes the edit back at once."""
+    file = written(tmp_path / "msyncd.yaml", "old")
+    with watching(file) as heard:
+        file.write_text("new")
+        heard()
+        file.write_text("old")
+        assert heard.waits_for("old")
+
+
 def test_a_burst_is_told_once(tmp_path: Path) -> None:
     file = written(tmp_path / "msyncd.yaml", "old")
     heard = Heard(file)
-    watcher = Watcher(lambda: [file], heard, quiet=0.4, poll=60)
+    watcher = Watcher(heard.files, heard.read, heard, quiet=0.4, poll=60)
     watcher.start()
     try:
         for number in range(20):
@@ -176,8 +196,8 @@ def test_a_burst_is_told_once(tmp_path: Path) -> None:
 
 def test_files_that_an_edit_names_are_watched_from_then_on(tmp_path: Path) -> None:
     main, other = written(tmp_path / "a" / "msyncd.yaml", "old"), tmp_path / "b" / "types.yaml"
-    heard = Heard(other)
-    watcher = Watcher(lambda: [main, other] if main.read_text() == "both" else [main], heard, quiet=0.05, poll=60)
+    heard = Heard(other, lambda: [main, other] if main.read_text() == "both" else [main])
+    watcher = Watcher(heard.files, heard.read, heard, quiet=0.05, poll=60)
     watcher.start()
     try:
         written(other, "first")
@@ -192,8 +212,8 @@ def test_files_that_an_edit_names_are_watched_from_then_on(tmp_path: Path) -> No
 def test_a_plugin_that_is_added_to_a_watched_folder_is_noticed(tmp_path: Path) -> None:
     folder = tmp_path / "plugins"
     folder.mkdir()
-    heard = Heard(folder / "new.py")
-    watcher = Watcher(lambda: [folder], heard, quiet=0.05, poll=60)
+    heard = Heard(folder / "new.py", lambda: [folder])
+    watcher = Watcher(heard.files, heard.read, heard, quiet=0.05, poll=60)
     watcher.start()
     try:
         written(folder / "new.py", "new")
