@@ -9,7 +9,8 @@ from typing import Self
 
 from msyncd.databases.sqlite.describe import describe
 from msyncd.databases.sqlite.triggers import LEDGER_DDL_FOR_CAPTURE, CapturedType, Statement, capture_statements
-from msyncd.model import AlsoSentTo, Facts, RecordType, StoreFact, Through, Value
+from msyncd.model import Facts, RecordType, Value
+from tests.databases.contract.stock import FACTS, TYPES
 
 SCHEMA = """
 CREATE TABLE item (ID TEXT PRIMARY KEY, code TEXT UNIQUE, item_name TEXT, local_note TEXT);
@@ -25,34 +26,6 @@ CREATE INDEX trans_line_by_transaction ON trans_line (transaction_ID);
 CREATE TABLE line_note (
   ID TEXT PRIMARY KEY, line_ID TEXT REFERENCES trans_line ON DELETE CASCADE ON UPDATE CASCADE, note TEXT);
 """
-
-ITEM = RecordType("item", "item", ("ID",), ("ID", "code", "item_name"), "primary", "every_site", excludes_columns=True)
-ITEM_LINE = RecordType(
-    "item_line", "item_line", ("ID",), ("ID", "store_ID", "item_ID", "quantity"), "active_site", "sites_of_store",
-    store="store_ID", excludes_columns=True,
-)  # fmt: skip
-TRANSACT = RecordType(
-    "transact", "transact", ("ID",), ("ID", "store_ID", "name_ID", "number", "status"), "active_site", "sites_of_store",
-    store="store_ID", also_sent_to=AlsoSentTo("store_of_name", "name_ID"),
-)  # fmt: skip
-TRANS_LINE = RecordType(
-    "trans_line", "trans_line", ("ID",), ("ID", "transaction_ID", "item_ID", "quantity"), "active_site",
-    "sites_of_store", store=Through("transaction_ID", "transact"),
-)  # fmt: skip
-LINE_NOTE = RecordType(
-    "line_note", "line_note", ("ID",), ("ID", "line_ID", "note"), "active_site", "sites_of_store",
-    store=Through("line_ID", "trans_line"),
-)  # fmt: skip
-TYPES = (ITEM, ITEM_LINE, TRANSACT, TRANS_LINE, LINE_NOTE)
-
-STORES = {
-    "b": StoreFact("b", "BUM", 2),
-    "c": StoreFact("c", "CMS", 1),
-    "h": StoreFact("h", "KDI", 2),
-    "k": StoreFact("k", "KAL", 3),
-    "x": StoreFact("x", "OLD", None),
-}
-FACTS = Facts(1, STORES, {})
 
 COLUMNS = "operation, store, store_before, route, route_before, parent, key1"
 Logged = tuple[str, int, Value, Value, Value, Value, Value, Value]

@@ -9,7 +9,8 @@ from msyncd.databases.lineage import lineages
 from msyncd.databases.sqlite.triggers import CapturedType, capture_statements, capture_tables
 from msyncd.errors import RecordTypeStopped
 from msyncd.model import RecordType, Table, Through
-from tests.databases.sqlite.capturing import FACTS, LINE_NOTE, SCHEMA, TRANS_LINE, Captured
+from tests.databases.contract.stock import FACTS, LINE_NOTE, TRANS_LINE
+from tests.databases.sqlite.capturing import SCHEMA, Captured
 
 JOURNALS = ["wal", "delete", "truncate", "memory"]
 WRITE, DELETE = 1, 2

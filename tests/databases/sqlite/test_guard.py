@@ -9,7 +9,8 @@ import pytest
 
 from msyncd.databases.sqlite.triggers import guard_words
 from msyncd.model import Facts, RecordType, StoreFact
-from tests.databases.sqlite.capturing import FACTS, ITEM_LINE, STORES, TRANSACT, TYPES, Captured
+from tests.databases.contract.stock import FACTS, ITEM_LINE, STORES, TRANSACT, TYPES
+from tests.databases.sqlite.capturing import Captured
 
 PRIMARY_ONLY = "item is edited on the primary (sync ID 1) only"
 NOT_HERE = "store KAL is active on site 3, not here"
