@@ -128,7 +128,9 @@ def test_a_closed_pipe_is_quiet() -> None:
 
 def test_ctrl_c_is_clean() -> None:
     code = (
-        "import sys, time\nfrom msyncd.commands import main\nimport msyncd.commands.schema\n"
+        # a shell may have started these tests in the background, where Ctrl-C is ignored
+        "import signal, sys, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from msyncd.commands import main\nimport msyncd.commands.schema\n"
         "def slow(*a): print('here', flush=True); time.sleep(60)\nmsyncd.commands.schema.print_json = slow\n"
         "sys.exit(main(['schema']))"
     )

@@ -60,7 +60,7 @@ def until(happened: Callable[[], object], seconds: float = 15.0) -> float:
     started = time.monotonic()
     while not happened():
         assert time.monotonic() - started < seconds, "it did not come in time"
-        time.sleep(0.002)
+        time.sleep(0.01)
     return time.monotonic() - started
 
 

@@ -5,11 +5,13 @@ import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import pytest
 
 from msyncd.daemon.control import ask
+from msyncd.settings.secrets import hash_password
 from tests.daemon.conftest import Country, until
 
 COMMAND = "import sys; from msyncd.commands import main; sys.exit(main())"
@@ -58,13 +60,17 @@ def change_lock(country: Country, site: int, **values: Any) -> None:
 
 @pytest.fixture
 def locked(country: Country) -> Country:
-    """Site 2 runs, with a code."""
-    country.start(1, 2)
-    until(lambda: country.count(2, "store") == 3)
-    done = command(country, 2, "set-code", given="4711\n")
-    assert done.returncode == 0, done.stderr
+    """Site 2 runs alone, with a code."""
+    with country.config(2).open("a") as file:
+        file.write(f'authorisation:\n  code_hash: "{code_hash()}"\n')
+    country.start(2)
     assert told(country, 2)["locked"] is True
     return country
+
+
+@cache
+def code_hash() -> str:
+    return hash_password("4711")
 
 
 def test_an_edit_is_held_back_until_the_code_is_given_and_taken_in_at_once_then(locked: Country) -> None:
@@ -114,6 +120,7 @@ def test_it_goes_on_with_what_it_had_also_across_a_restart(locked: Country, endi
     until(lambda: told(locked, 2)["held"])
     assert told(locked, 2)["held"]["since"] == since
     assert (name(locked, 2), interval(locked, 2), told(locked, 2)["locked"]) == ("Site 2", "1s", True)
+    locked.start(1)
     locked.item("i1")
     until(lambda: locked.has(2, "item", "i1"))
     assert command(locked, 2, "unlock", given="4711\n").returncode == 0
@@ -136,7 +143,7 @@ def test_what_is_edited_while_it_is_stopped_is_held_back_too(locked: Country, ol
     locked.write(
         "site2.yaml", text.replace(old, new).replace("  code_hash", "  # code_hash" if "#" in new else "  code_hash")
     )
-    locked.start(2)
+    locked.start(1, 2)
     assert (name(locked, 2), told(locked, 2)["locked"]) == ("Site 2", True)
     if new.endswith("["):
         assert told(locked, 2)["problems"]
@@ -214,6 +221,8 @@ def test_another_code_is_taken_in_at_once(locked: Country) -> None:
 
 
 def test_an_edit_that_the_tables_refuse_is_not_taken_in_by_the_code(locked: Country) -> None:
+    locked.start(1)
+    until(lambda: locked.count(2, "store") == 3, 30)
     types = (locked.folder / "types.yaml").read_text()
     locked.write("types.yaml", types.replace("table: stock,", "table: stok,"))
     until(lambda: told(locked, 2)["held"])
