@@ -24,6 +24,7 @@ SECTIONS: dict[str, dict[str, Listed]] = {
         "check": Listed("msyncd.commands.check:check", "Validate files, plugins, database and tables."),
         "plan": Listed("msyncd.commands.plan:plan", "What an edited configuration would change."),
         "check-connection": Listed("msyncd.commands.check_connection:check_connection", "Try the line, step by step."),
+        "doctor": Listed("msyncd.commands.doctor:doctor", "Look at everything, and say what to do."),
         "init": Listed("msyncd.commands.init:init", "Install tables and triggers in the database."),
         "remove": Listed("msyncd.commands.remove:remove", "Take the tables and triggers away again."),
         "set-code": Listed("msyncd.commands.set_code:set_code", "Set the authorisation code."),
