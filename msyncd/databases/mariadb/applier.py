@@ -122,7 +122,8 @@ class Applier(MariaDBReader):
         found: set[Row] = set()
         for some in chunks(keys):
             where = self.among(record_type.table, record_type.key, some)
-            sql = f"SELECT {plan.select} FROM {quoted(record_type.table)} WHERE {where} FOR UPDATE"
+            table = self.by_index(record_type.table, record_type.key)
+            sql = f"SELECT {plan.select} FROM {table} WHERE {where} FOR UPDATE"
             found |= set(plan.rows(self.fetch_locking(sql)))
         return found & set(keys)
 

@@ -26,11 +26,17 @@ class Catalogue:
 
     tables: dict[str, Table] = field(default_factory=dict)
     details: dict[str, Details] = field(default_factory=dict)
+    unique_indexes: dict[str, dict[frozenset[str], str]] = field(default_factory=dict)
+    """By casefolded table: the names of its unique indexes by their casefolded columns."""
 
     def detail(self, table: str, column: str) -> Detail:
         """What is known of a column; of one that is not known, nothing."""
         found = self.details.get(table.casefold(), {}).get(column.casefold())
         return found or Detail(column, "", "", "any")
+
+    def unique_index(self, table: str, columns: Sequence[str]) -> str | None:
+        """The name of the unique index on just these columns, if there is one."""
+        return self.unique_indexes.get(table.casefold(), {}).get(_folded(columns))
 
 
 def describe(session: Session) -> Catalogue:
@@ -47,6 +53,9 @@ def describe(session: Session) -> Catalogue:
         details = [_detail(row, (table, str(row[0])) in json) for row in columns[table]]
         found.details[table.casefold()] = {one.name.casefold(): one for one in details}
         uniques = _uniques(indexes[table])
+        # of two on the same columns the primary key, which comes last here
+        by_name = sorted(uniques.items(), key=lambda one: one[0] == "PRIMARY")
+        found.unique_indexes[table.casefold()] = {_folded(names): index for index, names in by_name}
         found.tables[table.casefold()] = Table(
             table,
             tuple(map(_column, columns[table], details)),
@@ -58,7 +67,7 @@ def describe(session: Session) -> Catalogue:
             unfit=(unfit := _unfit(table, str(kind), engine))[0],
             remedy=unfit[1],
         )
-    return Catalogue(_with_foreign_keys(session, found.tables), found.details)
+    return replace(found, tables=_with_foreign_keys(session, found.tables))
 
 
 _TABLES: Final = (
@@ -166,6 +175,10 @@ def _column(row: Row, detail: Detail) -> Column:
         kind=detail.kind,
         unfit_key=detail.unfit_key,
     )
+
+
+def _folded(columns: Sequence[str]) -> frozenset[str]:
+    return frozenset(column.casefold() for column in columns)
 
 
 def _uniques(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:

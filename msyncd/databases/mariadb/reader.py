@@ -80,7 +80,8 @@ class MariaDBReader(LogReader):
         held: list[tuple[Row, Row]] = []
         for some in chunks(values):
             if bytewise:
-                sql = f"SELECT {plan.select} FROM {quoted(table)} WHERE {self.among(table, columns, some)}{lock}"
+                source = self.by_index(table, columns) if lock else quoted(table)
+                sql = f"SELECT {plan.select} FROM {source} WHERE {self.among(table, columns, some)}{lock}"
                 rows = plan.rows(self.fetch_locking(sql) if lock else self.session.fetch_text(sql))
                 found = [(row[:width], row[width:]) for row in rows]
                 if {value for value, _ in found} <= set(some):
@@ -111,7 +112,8 @@ class MariaDBReader(LogReader):
         names = ", ".join(["n", *(f"c{number}" for number in range(len(columns)))])
         sql = (
             f"WITH v ({names}) AS (VALUES {','.join(rows)}) SELECT {f'{plan.select}, ' if key else ''}v.n"
-            f" FROM v STRAIGHT_JOIN {quoted(table)} AS t ON {same}{lock}"
+            f" FROM v STRAIGHT_JOIN {self.by_index(table, columns, 't') if lock else f'{quoted(table)} AS t'}"
+            f" ON {same}{lock}"
         )
         found = self.fetch_locking(sql) if lock else self.session.fetch_text(sql)
         return [(values[int(str(row[-1]))], row[:-1]) for row in plan.rows(found)]
@@ -150,6 +152,15 @@ class MariaDBReader(LogReader):
             return among(columns, [one for one in given[0] if one is not None], prefix)
         whole = [row for row in zip(*given, strict=True) if None not in row]
         return among(columns, tuples(list(zip(*whole, strict=True))) if whole else [], prefix)
+
+    def by_index(self, table: str, columns: Sequence[str], alias: str = "") -> str:
+        """A table to be locked by the unique index on these columns, as whoever deletes or refers to its rows does.
+
+        By itself the server may go through another index: who locks its rows in another order is in a deadlock.
+        """
+        index = self.scene.catalogue.unique_index(table, columns)
+        named = f"{quoted(table)} AS {alias}" if alias else quoted(table)
+        return named if index is None else f"{named} FORCE INDEX ({quoted(index)})"
 
     def _scope(self, record_type: RecordType, scope: Scope) -> tuple[str, str]:
         """Joins and conditions that choose the rows of a scope."""
