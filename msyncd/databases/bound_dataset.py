@@ -7,6 +7,7 @@ to, drops unknown columns without a word; its inner `with db` rolls nothing back
 import difflib
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from dataset import Database, Table
@@ -24,7 +25,11 @@ _SQLITE_TRY_LATER = frozenset({5, 6, 10, 13})
 # Connection, rolled back (deadlock), resources, locks, operator's intervention, system error:
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _POSTGRESQL_TRY_LATER = frozenset({"08", "40", "53", "55", "57", "58"})
-
+# Locks, deadlock, a row that somebody else changed, the disk, connections, operator's intervention, read-only server:
+# https://mariadb.com/kb/en/mariadb-error-codes/
+_MARIADB_TRY_LATER = frozenset({
+    3, 1020, 1021, 1030, 1040, 1053, 1114, 1180, 1181, 1203, 1205, 1213, 1226, 1290, 1317, 1836, 1927, 1969,
+})  # fmt: skip
 
 # hstore is looked for by a query on a connection of psycopg's own kind.
 _OPTIONS: dict[str, dict[str, Any]] = {"postgresql+psycopg": {"use_native_hstore": False}}
@@ -168,8 +173,27 @@ def _say_try_later(context: ExceptionContext) -> None:
     error = context.original_exception
     busy = isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in _SQLITE_TRY_LATER
     state = getattr(error, "sqlstate", None) or ""
-    if busy or context.is_disconnect or state[:2] in _POSTGRESQL_TRY_LATER:
+    busy = busy or state[:2] in _POSTGRESQL_TRY_LATER
+    if _number(error) in _MARIADB_TRY_LATER:
+        busy = True
+        _learn_whether_it_stands(context)
+    if busy or context.is_disconnect:
         raise DatabaseUnavailable(f"the database cannot be read or written now: {error}", hint="it is tried again")
+
+
+def _learn_whether_it_stands(context: ExceptionContext) -> None:
+    """A deadlock undoes the whole transaction; MariaDB's driver notices by the next answer that is no error."""
+    driver: Any = context.connection.connection.driver_connection if context.connection is not None else None
+    if driver is not None:
+        with suppress(Exception):  # then the connection is lost, and with it the transaction
+            driver.query("DO 0")
+
+
+def _number(error: BaseException | None) -> int | None:
+    """MariaDB's number of an error, which its driver gives first."""
+    if error is None or not type(error).__module__.startswith("pymysql") or not error.args:
+        return None
+    return error.args[0] if isinstance(error.args[0], int) else None
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:

@@ -124,6 +124,7 @@ class Session:
 
     def run(self, sql: str) -> int:
         """Run one statement as it stands; how many rows it found or wrote."""
+        self._must_stand("do not pass over errors of the database in it")
         if self.lost or self._transaction == "ended":
             raise DatabaseUnavailable(f"{self.address}: the transaction is lost", hint="trying again")
         try:
@@ -131,13 +132,17 @@ class Session:
         except (pymysql.Error, OSError, UnicodeEncodeError) as error:
             self._note(error)
             raise translated(error, str(self.address)) from error
-        if self._transaction == "open" and not self._stands():
+        self._must_stand(f"take it out of the plugin or hook: {sql[:60]}")
+        return int(count)
+
+    def _must_stand(self, hint: str) -> None:
+        """What follows must not be committed by itself; by the driver's last answer, also one to a look-up."""
+        if self._transaction == "open" and not self.lost and not self._stands():
             self._transaction = "ended"
             raise MsyncdError(
-                "a statement has ended the transaction in which it ran, as CREATE, ALTER and the like do here",
-                hint=f"take it out of the plugin or hook: {sql[:60]}",
+                "a statement has ended the transaction in which it ran, as a deadlock, CREATE, ALTER and the like do",
+                hint=hint,
             )
-        return int(count)
 
     def _note(self, error: Exception) -> None:
         if is_lost(error):
