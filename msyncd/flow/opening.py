@@ -15,7 +15,7 @@ from msyncd.flow.facts import NO_FACTS, declared_stores, read_facts, satellite_f
 from msyncd.flow.here import Clock, Here, utc_now
 from msyncd.flow.ledger import fills, meta, owed, sites, spool
 from msyncd.flow.route import audiences
-from msyncd.flow.types import resolve
+from msyncd.flow.types import TypeSet, resolve
 from msyncd.flow.world import FlowWorld
 from msyncd.model import PRIMARY, Changes, Facts, RecordType, Row
 from msyncd.plugins import Plugins
@@ -52,8 +52,9 @@ def open_site(
             _same_site(reader, settings)
     if known.number == 0 and not known.stores:
         known = NO_FACTS if settings.this_site.sync_id == PRIMARY else satellite_facts(settings)
-    capture = Capture(settings.this_site.sync_id, tuple(types.types[name] for name in types.order), known)
-    installed = database.install(capture)
+    captured = tuple(types.types[name] for name in types.order)
+    expected = _expected(database, settings, types, known)
+    installed = database.install(Capture(settings.this_site.sync_id, captured, expected))
     types = replace(types, ids=installed.ids)
     here = Here(
         settings, database, types, plugins, known, installation_id(settings.state_directory, settings.file), clock
@@ -74,6 +75,14 @@ def _same_site(reader: Reader, settings: Settings) -> None:
             f"this database has synced as site {was}, not {settings.this_site.sync_id}",
             hint="correct this_site.sync_id; to start anew under another, run `msyncd remove` first",
         )
+
+
+def _expected(database: Database, settings: Settings, types: TypeSet, known: Facts) -> Facts:
+    """The facts for the guard, which may stand before they are settled: till then nobody is to be refused by none."""
+    if known is not NO_FACTS:
+        return known
+    with database.read() as reader:
+        return settle(settings, declared_stores(reader, settings, types), NO_FACTS, holds=()).facts
 
 
 def _settle(writer: Writer, here: Here) -> tuple[Here, tuple[Problem, ...]]:

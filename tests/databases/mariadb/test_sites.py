@@ -10,7 +10,7 @@ import pytest
 
 from msyncd.errors import MsyncdError
 from msyncd.model import PRIMARY
-from msyncd.testing import OneSite, Sites
+from msyncd.testing import Crashed, OneSite, Sites
 from tests.databases.contract.application import Application
 from tests.flow.support import TYPES
 
@@ -211,6 +211,18 @@ def msyncd_applied(transaction, batch):
     invoice(sites[BUM], "v1", "BUM")
     sites.sync()
     assert sites[BUM].rows("patient") == sites.primary.rows("patient") == [("of-v1", "stamped 100 %")]
+
+
+def test_killed_after_installing_and_before_the_facts_are_noted_the_guard_knows_them(make_sites: MakeSites) -> None:
+    """Making triggers commits by itself: the application must not be refused until msyncd is started again."""
+    primary = make_sites(PRIMARY).primary
+    primary.here.database.remove()
+    primary.crash_at("before commit")
+    with pytest.raises(Crashed):
+        primary.reload()
+    invoice(primary, "v1", "CMS")
+    with pytest.raises(Exception, match="store BUM is active on site 2, not here"):
+        invoice(primary, "v2", "BUM")
 
 
 @pytest.mark.parametrize("point", ["before commit", "after commit"])
