@@ -9,7 +9,7 @@ from msyncd.commands.group import Command
 from msyncd.commands.options import config_path, json_option
 from msyncd.commands.output import count, print_json
 from msyncd.commands.site import plugins_of, shown
-from msyncd.errors import ConfigurationInvalid, Problem, TryLater
+from msyncd.errors import ConfigurationInvalid, Problem, TryLater, WrongUsage
 
 if TYPE_CHECKING:
     from msyncd.settings.values import Settings
@@ -82,7 +82,15 @@ def _look_everywhere() -> Findings:
         found.problems += check_site(look(loaded.settings, plugins))
     except TryLater as unreachable:
         found.unreachable = unreachable
+    except WrongUsage as wrong:  # a database that msyncd cannot sync, or an address that it does not understand
+        found.problems.append(_of_the_database(loaded.settings, wrong))
     return found
+
+
+def _of_the_database(settings: "Settings", wrong: WrongUsage) -> Problem:
+    place = settings.places.get("this_site.database")
+    at = (place.file, place.line, place.column) if place else (settings.file.name, 1, 1)
+    return Problem(*at, wrong.what, wrong.hint)
 
 
 def _print_document(found: Findings) -> None:

@@ -1,18 +1,19 @@
 """Columns that no index serves: for `msyncd check`, a dialect each."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
-from msyncd.databases.interface import Database
+from msyncd.databases.interface import Database, Reader
 
 Columns = tuple[str, ...]
+LeadingColumns = Callable[[Reader, str, int], list[Columns]]
+"""Gives the first columns of each index on a table, so many at most."""
 
 
 def unindexed(database: Database, wanted: Mapping[str, Collection[Columns]]) -> dict[str, frozenset[Columns]]:
     """Which of these columns, by table, no index begins with. Nothing, where the dialect cannot tell."""
-    if database.dialect != "sqlite":
+    leading_columns = _looker(database.dialect)
+    if leading_columns is None:
         return {}
-    from msyncd.databases.sqlite.indexes import leading_columns
-
     with database.read() as reader:
         return {
             table: frozenset(
@@ -25,3 +26,15 @@ def unindexed(database: Database, wanted: Mapping[str, Collection[Columns]]) -> 
 def _served(columns: Columns, leading: Collection[Columns]) -> bool:
     wanted = {column.casefold() for column in columns}
     return any({column.casefold() for column in one[: len(columns)]} == wanted for one in leading)
+
+
+def _looker(dialect: str) -> LeadingColumns | None:
+    if dialect == "sqlite":
+        from msyncd.databases.sqlite.indexes import leading_columns as of_sqlite
+
+        return of_sqlite
+    if dialect == "mariadb":
+        from msyncd.databases.mariadb.indexes import leading_columns as of_mariadb
+
+        return of_mariadb
+    return None

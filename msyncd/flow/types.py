@@ -148,9 +148,12 @@ def _resolve_one(declared: DeclaredType, tables: Mapping[str, Table]) -> tuple[R
     if not _unique(key, table):
         wrong(f"{name}: {', '.join(key)} is neither the primary key nor unique", "declare the key that the table has")
     for column in key:
-        collation = _column(table, column).collation
-        if collation is not None and collation.upper() != "BINARY":
-            wrong(f"{name}: key column {column} has collation {collation}", "keys must compare byte for byte (BINARY)")
+        found = _column(table, column)
+        if found.collation is not None and found.collation.upper() != "BINARY":
+            hint = "keys must compare byte for byte (BINARY)"
+            wrong(f"{name}: key column {column} has collation {found.collation}", hint)
+        if found.unfit_key:
+            wrong(f"{name}: key column {column} {found.unfit_key}", "declare another key that the table has")
     if table.triggers and declared.application_triggers is None:
         wrong(
             f"{name}: the application has triggers on {table.name}: {', '.join(table.triggers)}",

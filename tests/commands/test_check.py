@@ -109,6 +109,14 @@ def test_a_store_with_records_that_an_edit_would_move(country: Country) -> None:
     assert "store CMS is active on site 1 and has records; this edit would make it active on site 2" in result.stdout
 
 
+def test_a_database_that_cannot_be_synced_is_a_problem_with_its_place(country: Country) -> None:
+    country.edit(country.satellite, "sqlite:///satellite.db", "mysql://root@127.0.0.1/store?colour=blue")
+    result = invoke("check", "-c", country.satellite)
+    assert result.exit_code == 78
+    place = country.satellite.read_text().index('"mysql') + 1
+    assert result.stdout.startswith(f"satellite.yaml:1:{place}: the URL of the database has an unknown option colour; ")
+
+
 def test_a_database_of_another_site(country: Country) -> None:
     assert invoke("init", "-c", country.satellite).exit_code == 0
     country.edit(country.satellite, "sync_id: 2", "sync_id: 3")
