@@ -11,8 +11,6 @@ from typing import Any, Final, NoReturn
 
 import pytest
 
-from msyncd.databases import open_database
-from msyncd.errors import WrongUsage
 from msyncd.testing.application import connect
 
 KINDS: Final = ("sqlite", "postgresql", "mariadb")
@@ -86,20 +84,6 @@ class Databases:
         for name in self._idle:
             with closing(connect(server("postgresql"))) as connection:
                 _drop("postgresql", connection, name)
-
-
-def there(url: str) -> None:
-    """Skip the test if msyncd cannot sync that kind of database yet.
-
-    The one place that forgives a dialect that is still being written: whoever lands the last one takes it away.
-    """
-    try:
-        with closing(open_database(url)):
-            pass
-    except WrongUsage as missing:
-        if "can sync yet" not in str(missing):
-            raise
-        pytest.skip(f"not there yet: {missing}")
 
 
 def _absent(reason: str) -> NoReturn:

@@ -1,5 +1,8 @@
 """The application's database: one small interface, a dialect each."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from msyncd.databases.interface import Database
 from msyncd.errors import WrongUsage
 from msyncd.model import ZeroDates
@@ -19,13 +22,35 @@ def open_database(url: str, *, zero_dates: ZeroDates = "null") -> Database:
 
         return SQLiteDatabase(url)
     if scheme == "postgresql":
-        try:
-            from msyncd.databases.postgresql.database import PostgreSQLDatabase
-        except ModuleNotFoundError as error:
-            if error.name != "psycopg":
-                raise
-            raise WrongUsage(
-                "the driver for PostgreSQL is not there", hint='install it: pip install "msyncd[postgresql]"'
-            ) from error
-        return PostgreSQLDatabase(url, zero_dates)
-    raise WrongUsage(f"{scheme}:// is not a database that msyncd can sync yet", hint="use sqlite:///FILE")
+        return _postgresql(url, zero_dates)
+    if scheme in {"mariadb", "mysql"}:
+        return _mariadb(url, zero_dates)
+    raise WrongUsage(
+        f"{scheme}:// is not a database that msyncd can sync",
+        hint="use sqlite:///FILE, postgresql://HOST/NAME or mariadb://HOST/NAME",
+    )
+
+
+def _postgresql(url: str, zero_dates: ZeroDates) -> Database:
+    with _driver("psycopg", "PostgreSQL", "postgresql"):
+        from msyncd.databases.postgresql.database import PostgreSQLDatabase
+    return PostgreSQLDatabase(url, zero_dates)
+
+
+def _mariadb(url: str, zero_dates: ZeroDates) -> Database:
+    with _driver("pymysql", "MariaDB", "mariadb"):
+        from msyncd.databases.mariadb.database import MariaDBDatabase
+    return MariaDBDatabase(url, zero_dates)
+
+
+@contextmanager
+def _driver(module: str, name: str, extra: str) -> Iterator[None]:
+    """What is imported inside needs a driver that only an extra brings."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise WrongUsage(
+            f"the driver for {name} is not there", hint=f'install it: pip install "msyncd[{extra}]"'
+        ) from error

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.servers import Databases, there
+from tests.servers import Databases
 
 ALL: Final = ("sqlite-sqlite", "sqlite-postgresql", "postgresql-sqlite")
 """Not yet: MariaDB, and PostgreSQL on both ends, where programs that write without a pause make the sites slow to come
@@ -40,7 +40,6 @@ class Pair:
         for sync_id in sync_ids:
             if (kind := self.kind(sync_id)) != "sqlite":
                 found[sync_id] = self.stack.enter_context(self.databases.fresh(kind, folder))
-                there(found[sync_id])
         return found
 
     def schemas(self, schema: str | Mapping[int, str], sync_ids: Collection[int]) -> dict[int, str]:

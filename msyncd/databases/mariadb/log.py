@@ -60,10 +60,6 @@ class LogReader(Reader):
             self._end = self.holes.end(self.session, self._whole)
         return Cursor(0, self._end)
 
-    def log_top(self) -> Cursor:
-        rows = self.session.fetch_text(f"SELECT max(seq) FROM msyncd_change_log WHERE seq > {self.log_end().seq}")
-        return self.log_end() if rows[0][0] is None else Cursor(0, int(str(rows[0][0])))
-
     def open_transaction_seconds(self) -> float | None:
         self.log_end()  # so that holes are known
         return self.holes.open_seconds()

@@ -85,7 +85,9 @@ class MariaDBWriter(Applier, Writer):
         return Cursor(0, end)
 
     def log_written(self) -> Cursor:
-        return self.log_top()
+        end = self.log_end()
+        last = self.session.fetch_text(f"SELECT max(seq) FROM msyncd_change_log WHERE seq > {end.seq}")[0][0]
+        return end if last is None else Cursor(0, int(str(last)))
 
     def append(self, width: int, entries: Iterable[Entry]) -> None:
         rows = list(entries)

@@ -11,7 +11,7 @@ from msyncd.databases import Database, open_database
 from msyncd.model import ZeroDates
 from tests.databases.contract.application import Application
 from tests.databases.contract.stock import MakeStock, Stock
-from tests.servers import KINDS, Databases, there
+from tests.servers import KINDS, Databases
 
 MakeApplication = Callable[[str], Application]
 OpenMsyncd = Callable[..., Database]
@@ -47,7 +47,6 @@ def open_msyncd(make_application: MakeApplication) -> Iterator[OpenMsyncd]:
     with ExitStack() as stack:
 
         def opening(url: str, *, zero_dates: ZeroDates = "null") -> Database:
-            there(url)
             return stack.enter_context(closing(open_database(url, zero_dates=zero_dates)))
 
         yield opening

@@ -20,9 +20,6 @@ from tests.databases.mariadb.private import PrivateServer
 
 PASSWORD = "geheim"
 
-collect_ignore_glob = ["test_*.py"]
-"""Until `open_database` opens MariaDB. These tests need a server; some of them start one of their own."""
-
 __all__ = ["application", "database", "make_application", "make_stock", "open_msyncd"]
 
 
