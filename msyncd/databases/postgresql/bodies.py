@@ -8,14 +8,13 @@ no store here: the header's own delete entry has it.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from msyncd.databases.lineage import Lineage
 from msyncd.databases.postgresql import expressions, guard
 from msyncd.databases.postgresql.catalog import TableEntry
 from msyncd.databases.postgresql.names import quoted
-
-Event = Literal["INSERT", "UPDATE", "DELETE", "TRUNCATE"]
+from msyncd.databases.postgresql.sides import TRUNCATED, Rows, Side
 
 APPLYING: Final = "msyncd.applying"
 """The setting, local to a transaction, in which the applier names the record type that it is writing."""
@@ -24,106 +23,7 @@ CHANNEL: Final = "msyncd"
 PLACE: Final = "(SELECT msyncd.msyncd_place())"
 """The number of the writing transaction, once for each statement."""
 
-TRUNCATED: Final = "msyncd.msyncd_truncated"
-"""Stands in a text for the table that is truncated, where that may be a partition."""
-
 WRITE, DELETE = 1, 2
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """The rows that a trigger sees: those of a statement, or one."""
-
-    event: Event
-    table: str
-    one_by_one: bool
-
-    @property
-    def after(self) -> str:
-        """A row source for what stands now; empty if nothing does."""
-        if self.event in {"DELETE", "TRUNCATE"}:
-            return ""
-        # OFFSET: a row made of constants could not be joined in full
-        return "(SELECT NEW.* OFFSET 0)" if self.one_by_one else "new_rows"
-
-    @property
-    def before(self) -> str:
-        """A row source for what stood before."""
-        if self.event == "INSERT":
-            return ""
-        if self.event == "TRUNCATE":
-            return TRUNCATED if self.one_by_one else f"ONLY {self.table}"
-        return "(SELECT OLD.* OFFSET 0)" if self.one_by_one else "old_rows"
-
-
-class _Side:
-    """A row before or after, by its alias: what an entry says of it."""
-
-    def __init__(self, alias: str, lineage: Lineage, catalog: Mapping[str, TableEntry]) -> None:
-        self.alias, self._lineage, self._catalog = alias, lineage, catalog
-        self._entry = catalog[lineage.record_type.table.casefold()]
-
-    def column(self, name: str) -> str:
-        return f"{self.alias}.{quoted(name)}"
-
-    def logged(self, name: str) -> str:
-        return expressions.logged(self._entry.column(name), self.column(name))
-
-    def compared(self, name: str) -> str:
-        return expressions.compared(self._entry.column(name), self.column(name))
-
-    @property
-    def here(self) -> str:
-        return f"{self.alias}.msyncd_here"
-
-    @property
-    def key(self) -> list[str]:
-        return [self.logged(name) for name in self._lineage.record_type.key]
-
-    @property
-    def parent(self) -> str:
-        through = self._lineage.record_type.through
-        return self.logged(through.column) if through else "NULL::text"
-
-    @property
-    def store(self) -> str:
-        column = self._lineage.root.store_column
-        if column is None:
-            return "NULL::text"
-        return f"p{self.alias}.store" if self._lineage.ancestors else self.logged(column)
-
-    @property
-    def route(self) -> str:
-        root, own = self._lineage.root.also_sent_to, self._lineage.record_type.also_sent_to
-        if root is not None and self._lineage.ancestors:
-            return f"p{self.alias}.route"
-        also = root or own
-        return self.logged(also.column) if also else "NULL::text"
-
-    @property
-    def stands(self) -> str:
-        """Whether every ancestor is there."""
-        return f"coalesce(p{self.alias}.stands, false)" if self._lineage.ancestors else "true"
-
-    def place(self, condition: str = "") -> str:
-        """A join that finds store and routing value through the ancestors, row by row, by their keys' indexes."""
-        if not self._lineage.ancestors:
-            return ""
-        tables, conditions, root = self._lineage.chain(self.alias)
-        entry = self._catalog[self._lineage.root.table.casefold()]
-
-        def of_root(name: str | None) -> str:
-            return expressions.logged(entry.column(name), f"{root}.{quoted(name)}") if name else "NULL::text"
-
-        also = self._lineage.root.also_sent_to
-        values = (
-            f"{of_root(self._lineage.root.store_column)} AS store,"
-            f" {of_root(also.column if also else None)} AS route, true AS stands"
-        )
-        where = " AND ".join([condition, *conditions] if condition else conditions)
-        return (
-            f"LEFT JOIN LATERAL (SELECT {values} FROM {', '.join(tables)} WHERE {where} OFFSET 0) p{self.alias} ON true"
-        )
 
 
 @dataclass(frozen=True)
@@ -142,6 +42,7 @@ class Body:
             "DECLARE",
             "  v_refused text;",
             "  v_moved boolean;",
+            "  v_lost boolean;",
             "  v_told text;",
             "BEGIN",
             *(f"  {line}" for line in [*self._unless_applied(), self._main(), *self._refusal(), *self._family()]),
@@ -175,7 +76,7 @@ class Body:
             yield "END IF;"
             return
         alias = "r"
-        side = _Side(alias, self.lineage, self.catalog)
+        side = Side(alias, self.lineage, self.catalog)
         same = " AND ".join(f"i.key{number} = {key}" for number, key in enumerate(side.key, 1))
         incoming = f"SELECT FROM pg_temp.msyncd_incoming i WHERE i.type = {self.lineage.id} AND {same}"
         others = [
@@ -194,7 +95,7 @@ class Body:
     def _main(self) -> str:
         """The one statement. For a table that may be a partition it is put together when its name is known."""
         before, after = self._refuse_all() if guard.refuses_all(self.lineage, self.site) else self._log_and_ask()
-        into = "INTO v_refused, v_moved, v_told"
+        into = "INTO v_refused, v_moved, v_lost, v_told"
         if TRUNCATED not in before + after:
             return f"{before} {into} {after};"
         name = "TG_RELID::pg_catalog.regclass::pg_catalog.text"
@@ -210,16 +111,22 @@ class Body:
             yield "END IF;"
 
     def _family(self) -> Iterator[str]:
-        if self.rows.event == "UPDATE" and self.lineage.children and not guard.refuses_all(self.lineage, self.site):
+        if self.rows.event != "UPDATE" or guard.refuses_all(self.lineage, self.site):
+            return
+        if self.lineage.children:
             yield "IF v_moved THEN"
             yield from (f"  {one};" for one in self._descendants())
+            yield "END IF;"
+        if self.lineage.ancestors:
+            yield "IF v_lost THEN"
+            yield from (f"  {one};" for one in self._taken_along())
             yield "END IF;"
 
     # --- the statements ---------------------------------------------------------------------------------------------
 
     def _refuse_all(self) -> tuple[str, str]:
         """Nothing but the applier ever passes the guard, and that is not logged."""
-        return "SELECT 'all', NULL, NULL", f"FROM {self._sources()}{self._changed()} LIMIT 1"
+        return "SELECT 'all', NULL, NULL, NULL", f"FROM {self._sources()}{self._changed()} LIMIT 1"
 
     def _log_and_ask(self) -> tuple[str, str]:
         columns = "xid, type, operation, origin, store, store_before, route, route_before, parent"
@@ -228,16 +135,18 @@ class Body:
         asked = "NULL"
         if guard.guarded(self.lineage, self.site):
             asked = guard.first_refused(" UNION ALL ".join(self._stores_asked()), self.site)
-        moved = "NULL"
+        moved = lost = "NULL"
         if self.rows.event == "UPDATE" and self.lineage.children:
             moved = (
                 "(SELECT pg_catalog.bool_or(t.came AND (t.store_moved OR t.route_moved OR NOT t.was)) FROM touched t)"
             )
+        if self.rows.event == "UPDATE" and self.lineage.ancestors:
+            lost = "(SELECT pg_catalog.bool_or(t.came AND t.was AND t.parent_moved AND NOT t.o_stands) FROM touched t)"
         told = (
             f"(SELECT pg_catalog.pg_notify('{CHANNEL}', '')::text FROM msyncd.msyncd_listener l"
             " WHERE l.until > pg_catalog.now() AND EXISTS (SELECT FROM touched) LIMIT 1)"
         )
-        return f"WITH touched AS ({self._touched()}), logged AS ({log}) SELECT {asked}, {moved}, {told}", ""
+        return f"WITH touched AS ({self._touched()}), logged AS ({log}) SELECT {asked}, {moved}, {lost}, {told}", ""
 
     def _touched(self) -> str:
         """What is to be said of each record: as it stands now (n_…), as it stood before (o_…)."""
@@ -310,6 +219,35 @@ class Body:
         )
         yield from self._below(self.lineage.children, (), header)
 
+    def _taken_along(self) -> Iterator[str]:
+        """Statements that log where records were whose header went in this transaction, while they go on under another.
+
+        So it is when a header's key changes, which cascades to its lines: where it was stands in its own delete entry.
+        """
+        now, was = self._sides()
+        through = self.lineage.record_type.through
+        assert through is not None
+        gone = (
+            f"l.xid = {PLACE} AND l.type = {self.lineage.ancestors[0].id} AND l.operation = {DELETE}"
+            f" AND l.key1 = {was.parent}"
+        )
+        rows = (
+            f"FROM {self._sources()} {now.place()} JOIN msyncd.msyncd_change_log l ON {gone}"
+            f" WHERE n.msyncd_here AND {self._differ([through.column])}"
+        )
+        columns = "xid, type, operation, origin, store, store_before, route, route_before, parent"
+        names = "".join(f", key{i}" for i in range(1, len(now.key) + 1))
+        entry = f"{PLACE}, {self.lineage.id}, {WRITE}, {self.site}, {now.store}, l.store, {now.route}, l.route"
+        yield (
+            f"INSERT INTO msyncd.msyncd_change_log ({columns}{names})"
+            f" SELECT {entry}, {now.parent}, {', '.join(now.key)} {rows}"
+        )
+        header = (
+            f"(SELECT {now.column(self.lineage.record_type.key[0])} AS header, {now.store} AS store,"
+            f" {now.route} AS route, l.store AS store_before, l.route AS route_before {rows} OFFSET 0) h"
+        )
+        yield from self._below(self.lineage.children, (), header)
+
     def _below(self, children: Sequence[Lineage], above: tuple[Lineage, ...], header: str) -> Iterator[str]:
         for child in children:
             path = (*above, child)
@@ -317,7 +255,7 @@ class Body:
             for depth, one in enumerate(path, 1):
                 joins += f" JOIN {one.table} c{depth} ON {one.parent(f'c{depth}')} = {key_above}"
                 key_above = f"c{depth}.{quoted(one.record_type.key[0])}"
-            side = _Side(f"c{len(path)}", child, self.catalog)
+            side = Side(f"c{len(path)}", child, self.catalog)
             inherited = child.root.also_sent_to is not None
             route, route_before = ("h.route", "h.route_before") if inherited else (side.route, "NULL")
             columns = "xid, type, operation, origin, store, store_before, route, route_before, parent"
@@ -331,9 +269,9 @@ class Body:
 
     # --- the rows ---------------------------------------------------------------------------------------------------
 
-    def _sides(self) -> list[_Side]:
+    def _sides(self) -> list[Side]:
         aliases = {"INSERT": "n", "UPDATE": "no"}.get(self.rows.event, "o")
-        return [_Side(alias, self.lineage, self.catalog) for alias in aliases]
+        return [Side(alias, self.lineage, self.catalog) for alias in aliases]
 
     def _sources(self) -> str:
         """The rows after and before, each beside the other; `msyncd_here` tells that there is one."""

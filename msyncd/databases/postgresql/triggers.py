@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from msyncd.databases.lineage import CapturedType, Lineage, lineages
-from msyncd.databases.postgresql.bodies import Body, Event, Rows
+from msyncd.databases.postgresql.bodies import Body
 from msyncd.databases.postgresql.catalog import TableEntry, spelling_of
 from msyncd.databases.postgresql.names import quoted
+from msyncd.databases.postgresql.sides import Event, Rows
 from msyncd.errors import RecordTypeStopped
 
 EVENTS: Final[tuple[Event, ...]] = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")

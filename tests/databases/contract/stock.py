@@ -193,11 +193,15 @@ class Stock:
 
     def seen(self) -> dict[Record, Seen]:
         """What the log tells since the last look, by record."""
-        entries = self.entries()
-        by_record: defaultdict[Record, list[Entry]] = defaultdict(list)
-        for entry in entries:
-            by_record[self._record(entry)].append(entry)
+        by_record = self.by_record()
         return {record: self._seen(record, by_record) for record in by_record}
+
+    def by_record(self) -> dict[Record, list[Entry]]:
+        """The entries since the last look, by record."""
+        by_record: defaultdict[Record, list[Entry]] = defaultdict(list)
+        for entry in self.entries():
+            by_record[self._record(entry)].append(entry)
+        return dict(by_record)
 
     def logged(self) -> set[Record]:
         """The records that were logged since the last look."""

@@ -4,7 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from msyncd.databases.interface import DELETE, KEY, OPERATION, PARENT, STORE, WRITE
+from msyncd.databases.interface import (
+    DELETE,
+    KEY,
+    OPERATION,
+    PARENT,
+    ROUTE,
+    ROUTE_BEFORE,
+    STORE,
+    STORE_BEFORE,
+    WRITE,
+)
 from tests.databases.contract.stock import HEADER, LINE, TRANS_LINE, TRANSACT, MakeStock, Stock, seen
 
 WITHOUT_FOREIGN_KEYS = """
@@ -107,6 +117,28 @@ def test_a_changed_key_is_a_delete_and_a_write_and_cascades_to_the_lines(stock: 
         ("line_note", "o1"): seen(DELETE, "b", "n1"),
         ("line_note", "o9"): seen(WRITE, "b", "n1"),
     }
+
+
+def test_p10_a_header_that_moves_and_gets_another_key_in_one_statement_logs_both_stores(stock: Stock) -> None:
+    stock.family()
+    stock.run("INSERT INTO transact VALUES ('t2', 'k', 'n2', 2, 'nw')")
+    stock.run("INSERT INTO trans_line VALUES ('l2', 't2', NULL, 5)")
+    stock.run("INSERT INTO line_note VALUES ('o2', 'l2', 'cold')")
+    stock.forget()
+    key = "CASE ID WHEN 't1' THEN 'x1' ELSE 'x2' END"
+    stock.run(f"UPDATE transact SET ID = {key}, store_ID = 'h', name_ID = 'n3'")
+    by_record = stock.by_record()
+    for line, note, store, name in (("l1", "o1", "b", "n1"), ("l2", "o2", "k", "n2")):
+        for record in (("trans_line", line), ("line_note", note)):
+            # by its own entries: nobody looks up a header that went for a record that stands
+            stores = {entry[place] for entry in by_record[record] for place in (STORE, STORE_BEFORE)}
+            routes = {entry[place] for entry in by_record[record] for place in (ROUTE, ROUTE_BEFORE)}
+            assert (record, stores - {None}, routes - {None}) == (record, {"h", store}, {"n3", name})
+            assert by_record[record][-1][STORE] == "h"
+    headers = {(*record, one[OPERATION], one[STORE]) for record, several in by_record.items() for one in several}
+    headers = {one for one in headers if one[0] == "transact"}
+    assert {(DELETE, "b"), (DELETE, "k"), (WRITE, "h")} == {one[2:] for one in headers}
+    assert {one[1] for one in headers if one[2] == DELETE} == {"t1", "t2"}
 
 
 def test_p04_a_deleted_parent_tells_where_its_lines_were(stock: Stock) -> None:
