@@ -239,6 +239,8 @@ class PullReply(msgspec.Struct, frozen=True):
     facts_number: int = 0
     wanted: tuple[tuple[str, int], ...] = ()
     """Stores of which the primary asks this site for every record (P29), each with the request's number."""
+    end: Cursor | None = None
+    """Where the primary's log ended when a batch was read that is not the last: a cycle need not go on beyond."""
 
 
 class Waiting(msgspec.Struct, frozen=True, rename={"facts_number": "facts"}):

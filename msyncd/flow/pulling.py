@@ -33,13 +33,17 @@ MOST_ROUNDS = 200
 """Times in one cycle that a batch is asked for again with more records in it: a chain of swaps takes one for each."""
 
 
-def pull_all(satellite: "Satellite", progress: "Progress") -> int:
-    """Pull until the primary says that nothing is owed; how many changes were applied here."""
+def pull_all(satellite: "Satellite", progress: "Progress") -> tuple[int, int | None]:
+    """Pull what the primary owes now: how many changes were applied here, and how many are left (None: not known).
+
+    What is written there meanwhile is left to the next cycle: programs that write without a pause must not keep this
+    site's own changes waiting.
+    """
     here = satellite.here
     pace = Pace(here.settings.sync.request_size)
     with here.database.read() as reader:
         pace = Pace(sites.known(reader, PRIMARY).batch_size or pace.size)
-    applied, include = 0, list[Record]()
+    applied, include, end = 0, list[Record](), None
     while True:
         started = perf_counter()
         with here.database.read() as reader:
@@ -65,7 +69,10 @@ def pull_all(satellite: "Satellite", progress: "Progress") -> int:
         if got:
             progress("pull", applied, reply.to_receive)
         if reply.level:
-            return applied
+            return applied, 0
+        end = reply.end if end is None else end
+        if end is not None and reply.end is not None and reply.cursor >= end:
+            return applied, reply.to_receive
 
 
 def _request(satellite: "Satellite", reader: Reader, pulled: Pulled, pace: Pace, include: list[Record]) -> Pull:

@@ -36,11 +36,16 @@ class _Sent:
 
 
 def push_all(satellite: "Satellite", progress: "Progress") -> tuple[int, int]:
-    """Push until the log's end: how many changes were sent, how many refused. An empty push is not sent."""
+    """Push up to where the log ends now: how many changes were sent, how many refused. An empty push is not sent.
+
+    What is written meanwhile goes along where it fits, and is left to the next cycle where it does not: programs that
+    write without a pause must not keep what comes from the primary waiting.
+    """
     here = satellite.here
     with here.database.read() as reader:
         known = sites.known(reader, PRIMARY)
-        if reader.log_end() <= known.confirmed:
+        end = reader.log_end()
+        if end <= known.confirmed:
             return 0, 0
         left = reader.log_left(known.confirmed)  # entries: at least as many as records
     pace = Pace(known.batch_size or here.settings.sync.request_size)
@@ -48,7 +53,7 @@ def push_all(satellite: "Satellite", progress: "Progress") -> tuple[int, int]:
     with ThreadPoolExecutor(1, "push") as line:
         under_way: _Sent | None = None
         while True:
-            prepared = _prepare(satellite, cursor, pace, include, ahead)
+            prepared = _prepare(satellite, cursor, end, pace, include, ahead)
             if under_way is not None:
                 reply = under_way.reply.result()
                 if not reply.applied:
@@ -77,14 +82,14 @@ def _keys(reply: PushReply) -> list[Record]:
 
 
 def _prepare(
-    satellite: "Satellite", cursor: Cursor, pace: Pace, include: list[Record], ahead: Ahead
+    satellite: "Satellite", cursor: Cursor, end: Cursor, pace: Pace, include: list[Record], ahead: Ahead
 ) -> tuple[Outgoing, Batch] | None:
-    """Read and note the next batch; None at the log's end."""
+    """Read and note the next batch; None at the end that was set."""
     here = satellite.here
     assert satellite.link is not None
+    if end <= cursor:
+        return None
     with here.database.read() as reader:
-        if reader.log_end() <= cursor:
-            return None
         out = read_outgoing(
             reader,
             here,

@@ -79,15 +79,16 @@ class Satellite:
                 if self.link is None:
                     self.hello()
                 sent, refused = pushing.push_all(self, progress)
-                received = pulling.pull_all(self, progress)
+                received, left = pulling.pull_all(self, progress)
             except HelloAgain:
                 # stores or sites changed at the primary, or the token is out of date: say hello, then go on
                 self.link = None
                 if attempt == MOST_HELLOS - 1:
                     raise
             else:
-                self._note_success()
-                return self._summary(sent, received, refused)
+                if left == 0:
+                    self._note_success()
+                return replace(self._summary(sent, received, refused), left_to_receive=left)
         raise AssertionError("the last attempt returned or raised")
 
     def _note_success(self) -> None:

@@ -79,7 +79,7 @@ class Serving:
             self._filled_last[site] = False
             reply = self._batch(here, peer, pull, known, include)
             if pending:
-                reply = msgspec.structs.replace(reply, level=False)
+                reply = msgspec.structs.replace(reply, level=False, end=None)
             _note_success(here, known, reply)
         self._speed.replied(site, _records_in(reply))
         return msgspec.structs.replace(reply, refusals=unheard, facts_number=here.facts.number, wanted=wanted)
@@ -95,11 +95,12 @@ class Serving:
             self._pace[peer.sync_id] = pace.fitting(len(out), out.size)
             mark, reaches = marks.newest(reader, marks.SHARED)
             left = reader.log_left(out.upto)  # entries of the log: what is for the site is not more
+            end = reader.log_end() if out.more else None
         if reaches < out.upto or out.left_out or out.failed or out.holds or _has_versions(here, out.types):
             out, mark = _note(here, peer, pull.cursor, out, mark, reaches)
         epochs = {fact.store: fact.epoch for fact in here.facts.stores.values() if fact.active_site == peer.sync_id}
         batch = Batch(pull.cursor, out.upto, mark, out.types, here.facts.number, epochs, more=out.more)
-        return PullReply(batch=batch, cursor=out.upto, level=not out.more, to_receive=left)
+        return PullReply(batch=batch, cursor=out.upto, level=not out.more, to_receive=left, end=end)
 
     def _ahead_of(self, site: int, pull: Pull) -> Ahead:
         """What went ahead of its turn, if this pull goes on just where the last reply ended; a cache, no more."""

@@ -15,9 +15,8 @@ from typing import Final
 
 from tests.servers import Databases
 
-ALL: Final = ("sqlite-sqlite", "sqlite-postgresql", "postgresql-sqlite")
-"""Not yet: MariaDB, and PostgreSQL on both ends, where programs that write without a pause make the sites slow to come
-level."""
+ALL: Final = ("sqlite-sqlite", "sqlite-postgresql", "postgresql-sqlite", "postgresql-postgresql")
+"""Not yet: MariaDB."""
 ASKED: Final = tuple(one for one in os.environ.get("MSYNCD_TEST_PAIRS", "").split(",") if one)
 
 

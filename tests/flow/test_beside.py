@@ -140,3 +140,32 @@ def test_p33_a_store_that_is_written_to_while_its_guard_is_renewed_does_not_move
         sites.sync()
         assert keys(sites.primary, "stock") == ["b"]
         assert sites.primary.quarantine == []
+
+
+def test_a_cycle_ends_although_programs_write_without_a_pause(tmp_path: Path) -> None:
+    """Neither direction keeps the other waiting: what is written meanwhile is for the next cycle."""
+    with stock_sites(tmp_path, request_size=20) as sites:
+        stock(sites[2], "a", "BUM", 0)
+        line = sites[2].line
+
+        def write_on(kind: str) -> None:
+            assert len(line.messages) < 100, "the cycle never ends"
+            for _ in range(50):  # more than goes into a batch
+                if kind == "push":
+                    sites[2].write("UPDATE stock SET quantity = quantity + 1")
+                else:
+                    sites.primary.write("UPDATE item SET name = name || '.'")
+
+        write_on("pull")
+        line.messages.clear()
+        line.on_reply = write_on
+        left = sites[2].cycle()
+        assert [kind for kind, _, _ in line.messages if kind == "push"]
+        assert sites.primary.rows("stock", "quantity") >= [(0,)]
+        assert sites[2].rows("item", "name") != sites.primary.rows("item", "name")
+        assert left.left_to_send == 1
+        assert left.left_to_receive
+        line.on_reply = None
+        sites.sync()
+        assert sites.primary.rows("stock") == sites[2].rows("stock")
+        assert sites[2].rows("item") == sites.primary.rows("item")

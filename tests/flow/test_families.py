@@ -47,6 +47,7 @@ def test_p03_rows_are_read_in_the_look_in_which_the_log_was_read(
         with monkeypatch.context() as patched:
             patched.setattr(SQLiteReader, "rows", while_read)
             sites[2].cycle()
+        sites[2].cycle()
         assert held[1:] == [([("new",)], [(0,)]), ([("second",)], [(222,)])]
 
 
