@@ -44,6 +44,7 @@ class Serving:
 
     def serve(self, here: Here, site: int, pull: Pull) -> PullReply:
         """The next batch or piece for a satellite. Raises FactsChanged, RestoredBackup, TryLater."""
+        pull = msgspec.structs.replace(pull, records=max(1, min(pull.records, MOST_RECORDS)))
         peer, include = here.peer(site), records_of(here.types, pull.include)
         size = self._speed.asked(site)
         with here.database.read() as reader:
@@ -86,7 +87,7 @@ class Serving:
 
     def _batch(self, here: Here, peer: Site, pull: Pull, known: Known, include: Sequence[Record]) -> PullReply:
         pace = self._pace.get(peer.sync_id, Pace(MOST_RECORDS))
-        limit = max(1, min(pull.records, pace.most))
+        limit = min(pull.records, pace.most)
         stopped = known.stopped or {}
         with here.database.read() as reader:
             ahead = self._ahead_of(peer.sync_id, pull)
@@ -121,10 +122,11 @@ class Serving:
         self, here: Here, peer: Site, pull: Pull, known: Known, fill: Fill, include: Sequence[Record]
     ) -> PullReply:
         at = (pull.fill[1], pull.fill[2]) if pull.fill is not None and pull.fill[0] == fill.id else ("", None)
-        limit = max(1, min(pull.records, MOST_RECORDS))
         with here.database.read() as reader:
             place = (at[0], tuple(at[1]) if at[1] is not None else None)
-            poured = read_piece(reader, here, peer, fill, place, limit, stopped=known.stopped or {}, include=include)
+            poured = read_piece(
+                reader, here, peer, fill, place, pull.records, stopped=known.stopped or {}, include=include
+            )
             mark, reaches = marks.newest(reader, marks.SHARED)
             end = reader.log_end()
         piece = poured.piece
