@@ -88,6 +88,7 @@ def _this_site(section: ThisSiteSection, sources: Sources) -> ThisSite:
         copies_of=section.copies_of,
         user_name=section.user_name,
         password=_secret(section, sources) or Secret(),
+        old_password=_old_secret(section, sources),
     )
 
 
@@ -101,6 +102,7 @@ def _peer(section: PeerSection, sources: Sources) -> PeerSite:
         copies_of=section.copies_of,
         user_name=section.user_name,
         password=_secret(section, sources),
+        old_password=_old_secret(section, sources),
         ca_certificate=_path(section.ca_certificate, sources.base),
         proxy=section.proxy,
     )
@@ -115,13 +117,24 @@ def _secret(section: ThisSiteSection | PeerSection, sources: Sources) -> Secret 
     ):
         if written is None:
             continue
+        if kind == "file":
+            return _in_file(written, sources)
         expanded = expand(written, sources.environment)
         if expanded.missing:
             return Secret(missing=expanded.missing[0])
-        if kind == "file":
-            return Secret(file=absolute(sources.base, expanded.text))
         return Secret(value=expanded.text) if kind == "value" else Secret(hash=expanded.text)
     return None
+
+
+def _old_secret(section: ThisSiteSection | PeerSection, sources: Sources) -> Secret | None:
+    return _in_file(section.old_password_file, sources) if section.old_password_file is not None else None
+
+
+def _in_file(written: str, sources: Sources) -> Secret:
+    expanded = expand(written, sources.environment)
+    return (
+        Secret(missing=expanded.missing[0]) if expanded.missing else Secret(file=absolute(sources.base, expanded.text))
+    )
 
 
 def _path(written: str | None, base: Path) -> Path | None:

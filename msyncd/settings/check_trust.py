@@ -74,6 +74,9 @@ class _Trust:
             self._report((*path, name), f"{name} stands beside {given[0]}", "keep one of them")
         if section.password is not None and not expand(section.password, {}).missing:
             self._warn_of_readers((*path, "password"))
+        if section.old_password_file is not None and self._here is not None and self._here != PRIMARY:
+            hint = "write the new one into password_file; the primary accepts both for a while"
+            self._report((*path, "old_password_file"), "a satellite logs in with one password", hint)
         if section.password_hash is None:
             return
         where = (*path, "password_hash")

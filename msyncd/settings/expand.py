@@ -10,7 +10,7 @@ from msyncd.settings.validate import Findings
 
 _REFERENCE: Final = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SECRETS: Final = frozenset({"password", "password_file", "password_hash"})
+_SECRETS: Final = frozenset({"password", "password_file", "password_hash", "old_password_file"})
 _SECTIONS_WITH_SECRETS: Final = frozenset({"this_site", "sync_with"})
 
 

@@ -50,6 +50,10 @@ class ThisSiteSection(Section):
     password_hash: Password | None = setting(
         "On the primary, instead of the password: its hash.", example="scrypt$16384$8$1$…$…"
     )
+    old_password_file: Password | None = setting(
+        "On the primary, while satellites change over: a file with the password before, which is accepted too.",
+        example="secrets/password.old",
+    )
 
 
 class SyncSection(Section):
@@ -90,6 +94,10 @@ class PeerSection(Section):
     password_file: Password | None = setting("A file that holds that password.", example="secrets/kalo")
     password_hash: Password | None = setting(
         "On the primary, instead of that password: its hash.", example="scrypt$16384$8$1$…$…"
+    )
+    old_password_file: Password | None = setting(
+        "On the primary, while that site changes over: a file with its password before, which is accepted too.",
+        example="secrets/kalo.old",
     )
     ca_certificate: Text | None = setting(
         "The certificate of the private authority that signed that site's certificate.", example="private-ca.pem"

@@ -71,6 +71,7 @@ def _tree(settings: Settings) -> dict[str, Any]:
             "copies_of": _list(here.copies_of),
             "user_name": here.user_name,
             "password": _password(here.password),
+            "old_password": _password(here.old_password),
         },
         "sync": {
             "interval": _duration(settings.sync.interval),
@@ -114,6 +115,7 @@ def _peer(peer: PeerSite) -> dict[str, Any]:
         "copies_of": _list(peer.copies_of),
         "user_name": peer.user_name,
         "password": _password(peer.password),
+        "old_password": _password(peer.old_password),
         "ca_certificate": _text(peer.ca_certificate),
         "proxy": _Hidden(peer.proxy, without_password(peer.proxy)) if peer.proxy else None,
     }

@@ -41,6 +41,7 @@ class ThisSite:
     copies_of: tuple[str, ...] | Literal["all"] | None
     user_name: str
     password: Secret
+    old_password: Secret | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,10 @@ class SyncSettings:
 
 @dataclass(frozen=True, slots=True)
 class PeerSite:
-    """One entry of `sync_with`. `user_name` and `password` None: those of this_site hold."""
+    """One entry of `sync_with`. `user_name` and `password` None: those of this_site hold.
+
+    `old_password` is accepted beside `password`, while that site changes over.
+    """
 
     sync_id: int
     name: str
@@ -63,6 +67,7 @@ class PeerSite:
     copies_of: tuple[str, ...] | Literal["all"] = ()
     user_name: str | None = None
     password: Secret | None = None
+    old_password: Secret | None = None
     ca_certificate: Path | None = None
     proxy: str | None = None
 

@@ -43,6 +43,25 @@ def test_tokens_end_when_password_or_user_name_changes(tmp_path: Path, edit: str
     assert [one == two for one, two in versions] == [True, False]
 
 
+@pytest.mark.parametrize("whose", ["its own", "that of all"])
+def test_while_a_site_changes_over_the_password_before_is_accepted_too(tmp_path: Path, whose: str) -> None:
+    (tmp_path / "new").write_text("papayas\n")
+    (tmp_path / "old").write_text("mangoes\n")
+    both = "password_file: new, old_password_file: old"
+    settings = settings_with(tmp_path, f"user_name: kalo, {both}" if whose == "its own" else "user_name: kalo")
+    if whose == "that of all":
+        file = tmp_path / "site1.yaml"
+        file.write_text(file.read_text().replace("password: hunter2hunter2", both))
+        settings = load(file).settings
+    during = SettingsAccounts(lambda: settings).account(3)
+    assert during is not None
+    assert (during.verify("papayas"), during.verify("mangoes"), during.verify("guavas")) == (True, True, False)
+    ended = SettingsAccounts(lambda: settings_with(tmp_path, "user_name: kalo, password: papayas")).account(3)
+    assert ended is not None
+    assert (ended.verify("papayas"), ended.verify("mangoes")) == (True, False)
+    assert ended.version != during.version, "tokens that were given for the old password end with it"
+
+
 def test_a_hash_is_enough_at_the_primary(tmp_path: Path) -> None:
     settings = settings_with(tmp_path, f'user_name: kalo, password_hash: "{hash_password("mangoes")}"')
     kalo = SettingsAccounts(lambda: settings).account(3)

@@ -54,7 +54,8 @@ def type_changes(draw: st.DrawFn) -> dict[str, Any]:
     rows = draw(st.lists(st.tuples(*[values for _ in columns]), max_size=4))
     deletes = draw(st.lists(st.tuples(values), max_size=3))
     made: dict[str, Any] = {"type": name, "columns": columns, "rows": rows, "deletes": deletes}
-    if deletes and draw(st.integers(0, 1)):
+    named: bool = draw(st.booleans())
+    if deletes and named:
         made["delete_stores"] = [draw(st.none() | st.sampled_from(["S1", "S2", "S3", "nobody"])) for _ in deletes]
     if draw(st.integers(0, 9)) == 0:
         made["leaves"] = draw(st.lists(st.tuples(values), max_size=2))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from msyncd.errors import ConfigurationInvalid
 from msyncd.settings import load
 from msyncd.settings.secrets import SecretUnavailable, hash_password, is_hash, read_secret, verify_password
 from msyncd.settings.values import Secret
@@ -51,6 +52,16 @@ def test_a_password_that_is_not_set_is_no_error_to_load(tmp_path: Path, name: st
     loaded = load(file, environment={})
     assert loaded.warnings == ()
     assert loaded.settings.this_site.password == Secret(missing="NOT_SET")
+
+
+def test_an_old_password_is_for_the_primary(tmp_path: Path) -> None:
+    file = tmp_path / "msyncd.yaml"
+    text = "this_site: {sync_id: 2, database: 'sqlite:///a.db', password_file: new, old_password_file: old}\n"
+    file.write_text(text + "sync_with: [{sync_id: 1, url: 'https://central.example.org'}]\n")
+    with pytest.raises(ConfigurationInvalid) as invalid:
+        load(file, environment={})
+    (problem,) = [one for one in invalid.value.problems if "password" in one.message]
+    assert (problem.line, problem.column, problem.message) == (1, 92, "a satellite logs in with one password")
 
 
 def test_credentials_of_systemd_are_found(tmp_path: Path) -> None:

@@ -92,9 +92,10 @@ def _journal() -> str:
 
 def _secrets(settings: Settings) -> Iterator[str]:
     """Every secret text that the configuration knows."""
-    mine = settings.this_site.password
-    for one in (mine, *(peer.password for peer in settings.sync_with)):
-        yield from _texts(one)
+    mine = settings.this_site
+    peers = [one for peer in settings.sync_with for one in (peer.password, peer.old_password)]
+    for secret in (mine.password, mine.old_password, *peers):
+        yield from _texts(secret)
     yield from (user.password_hash for user in settings.console_users)
     if settings.code_hash is not None:
         yield settings.code_hash

@@ -41,7 +41,9 @@ def _configuration(settings: Settings) -> Iterator[Finding]:
 
 
 def _secrets(settings: Settings) -> Iterator[Finding]:
-    logins = [settings.this_site.password, *(one.password for one in settings.sync_with)]
+    mine = settings.this_site
+    peers = [one for peer in settings.sync_with for one in (peer.password, peer.old_password)]
+    logins = [mine.password, mine.old_password, *peers]
     files = dict.fromkeys(one.file for one in logins if isinstance(one, Secret) and one.file is not None)
     key = settings.listen.tls_key
     for one in [*files, *([key] if key is not None else [])]:
