@@ -121,6 +121,8 @@ def settle(settings: Settings, stores: Mapping[str, DeclaredStore], old: Facts, 
         was, wish = old.stores.get(store), wishes.get(store)
         if was is None and wish is None and store not in stores:
             continue
+        if wish is None and store not in stores and store in by_code and store not in with_records:
+            continue  # the code by which the YAML called a store before it existed: that store has its own value now
         active, epoch = wish, was.epoch if was else 1
         if was is not None and was.active_site not in (None, wish):
             if store in with_records:

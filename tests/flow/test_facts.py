@@ -43,9 +43,13 @@ def test_p31_a_store_that_does_not_exist_yet_is_a_warning_and_active_once_it_doe
     with stock_sites(tmp_path) as sites:
         problems = sites.primary.reload(active_stores=ACTIVE | {2: ["BUM", "NEW"]})
         assert [one.severity for one in problems if "store NEW does not exist yet" in one.message] == ["warning"]
+        sites.sync()
         sites.primary.write("INSERT INTO store VALUES ('s-NEW', 'NEW', NULL)")
         assert sites.primary.reload() == ()
         sites.sync()
+        for site in (sites.primary, sites[2], sites[3]):  # the code was a stand-in for the value: it does not stay
+            assert [fact.store for fact in site.here.facts.stores.values() if fact.code == "NEW"] == ["s-NEW"]
+            assert ("NEW", "NEW") not in site.rows("msyncd_store", "store, code")
         stock(sites[2], "a", "NEW")
         sites.sync()
         assert keys(sites.primary, "stock") == ["a"]
