@@ -42,6 +42,8 @@ def greet(here: Here, hello: Hello) -> Welcome:
         known = sites.known(writer, hello.sync_id)
         _recognise(writer, known, hello)
         _register(writer, here, hello, stopped)
+        # what the satellite is told to correct is shown here too; stopped record types are listed by themselves
+        sites.note(writer, hello.sync_id, problem="; ".join(disagreements(here, hello)) or None)
         refusals.forget(writer, hello.sync_id, hello.heard)
         known = sites.known(writer, hello.sync_id)
         return _welcome(writer, here, hello, site, known, stopped)

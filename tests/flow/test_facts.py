@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,10 @@ import pytest
 from msyncd.databases.interface import Writer
 from msyncd.errors import DatabaseUnavailable, FactsChanged
 from msyncd.flow.conversation import Batch, Push
+from msyncd.flow.looking import Look
+from msyncd.flow.status import read_status
 from msyncd.model import Cursor
+from msyncd.testing import OneSite
 from msyncd.testing.crashing import FragileDatabase
 from tests.flow.support import ACTIVE, keys, stock, stock_sites
 
@@ -115,3 +119,36 @@ def test_p32_each_hand_over_begins_an_epoch(tmp_path: Path) -> None:
             sites.primary.reload(active_stores=moved)
             epochs.append(sites.primary.here.facts.epoch("s-BUM"))
         assert epochs == [1, 2, 3]
+
+
+def test_lists_that_disagree_are_shown_at_both_ends_until_they_agree(tmp_path: Path) -> None:
+    """The primary's lists rule, and sync goes on; the one thing to correct stands at either end, in the same words."""
+    with stock_sites(tmp_path) as sites:
+        lists(sites[2], "BUM", "KAL")
+        stock(sites[2], "a", "BUM")
+        sites.sync()
+        words = (
+            "site 2 lists store KAL as active, but the primary has it active on site 3;"
+            " correct active_stores on site 2, or on the primary"
+        )
+        assert shown(sites.primary) == [words, None]
+        assert shown(sites[2]) == [words]
+        assert keys(sites.primary, "stock") == ["a"]
+        lists(sites[2], "BUM")
+        sites.sync()
+        assert shown(sites.primary) == [None, None]
+        assert shown(sites[2]) == [None]
+
+
+def lists(site: OneSite, *stores: str) -> None:
+    """The satellite's own YAML says where its stores are active."""
+    assert site.satellite is not None
+    settings = site.here.settings
+    mine = replace(settings.this_site, active_stores=stores)
+    site.satellite.here = replace(site.here, settings=replace(settings, this_site=mine))
+    site.satellite.forget_hello()
+
+
+def shown(site: OneSite) -> list[str | None]:
+    """What `msyncd status` says of each peer."""
+    return [one.problem for one in read_status(Look(site.here, (), installed=True)).peers]
