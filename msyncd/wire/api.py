@@ -46,6 +46,7 @@ from msyncd.wire.codec import decode
 from msyncd.wire.complaints import CallerGone, ProtocolRefused, complaint_of
 from msyncd.wire.login import Account, Login, LoginBackedOff
 from msyncd.wire.tokens import Tokens
+from msyncd.wire.told import Told
 from msyncd.wire.waiting import News, WaitingRoom
 
 PREFIX: Final = "/sync/v1"
@@ -104,6 +105,7 @@ class SyncApi:
         self._limits = limits or Limits()
         self._observed = observed
         self._log = structlog.get_logger("msyncd.wire")
+        self._told = Told(self._log, time.monotonic)
         self.room = WaitingRoom(news, counter)
         # separate, so that neither guessers nor readers keep out those who work
         self._work_threads = anyio.CapacityLimiter(threads)
@@ -139,7 +141,7 @@ class SyncApi:
             raise LoginRefused("hello needs user name and password", hint="send Basic authentication")
         form, accept = request_format(request), request.headers.get("accept-encoding", "")
         raw = await incoming.read(self._limits.hello_bytes)
-        address = request.client.host if request.client else ""
+        address = _address(request)
 
         def work() -> Response:
             body = unpack(raw, request.headers.get("content-encoding", ""), self._limits.hello_bytes)
@@ -227,7 +229,9 @@ class SyncApi:
             incoming = Incoming(request, self._limits)
             try:
                 response = await handler(request, incoming)
+                self._tell(request)
             except MsyncdError as error:
+                self._tell(request, error)
                 response = complain(request, *complaint_of(error))
             except Exception:  # noqa: BLE001 - the one place that catches all: the caller is told nothing internal
                 self._log.exception("a request failed", path=request.url.path)
@@ -251,6 +255,18 @@ class SyncApi:
             return response
 
         return endpoint
+
+    def _tell(self, request: Request, error: MsyncdError | None = None) -> None:
+        site: int | None = getattr(request.state, "site", None)
+        name = request.url.path.rpartition("/")[2]
+        if site is not None and error is not None:
+            self._told.failed(site, name, _address(request), error)
+        elif site is not None:
+            self._told.answered(site, name)
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 async def _disconnected(request: Request) -> None:
