@@ -1,6 +1,6 @@
 """What is wrong, said once: again when it changes, when it is over, and else only now and then."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,3 +47,21 @@ class Complaints:
         if self._said is not None:
             self._said = None
             self._log.info("it works again")
+
+
+class Disagreements:
+    """Logs what this site and one peer do not agree on, such as a record type that is stopped: each when it comes."""
+
+    def __init__(self, log: Any) -> None:
+        self._log = log
+        self._said: frozenset[str] = frozenset()
+
+    def now(self, problems: Iterable[str]) -> None:
+        """All that the last hello found."""
+        found = dict.fromkeys(problems)
+        for one in found:
+            if one not in self._said:
+                self._log.warning(one)
+        if self._said and not found:
+            self._log.info("both ends agree again")
+        self._said = frozenset(found)

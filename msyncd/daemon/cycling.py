@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from msyncd.daemon.complaints import in_words
+from msyncd.daemon.complaints import Disagreements, in_words
 from msyncd.daemon.control import error_document
 from msyncd.daemon.loop import Loop
 from msyncd.daemon.report import Report
@@ -43,6 +43,7 @@ class Cycling:
     ) -> None:
         self._site, self._report, self._clock, self._finished = site, report, clock, finished
         self._log = structlog.get_logger("msyncd.daemon")
+        self._disagreements = Disagreements(self._log)
         self._asked: queue.SimpleQueue[Asked] = queue.SimpleQueue()
         self._due = threading.Event()
         self._next = clock()
@@ -147,6 +148,7 @@ class Cycling:
         self._site.traffic.cycle(PRIMARY, summary)
         here, link = self._site.here, self._site.satellite and self._site.satellite.link
         problems = link.problems if link else ()
+        self._disagreements.now(problems)
         self._report.peer(
             PRIMARY,
             connected=True,

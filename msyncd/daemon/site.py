@@ -3,7 +3,10 @@
 import time
 from collections.abc import Callable
 
+import structlog
+
 from msyncd.daemon.boundary import Boundary
+from msyncd.daemon.complaints import Disagreements
 from msyncd.daemon.line import Line, records_in
 from msyncd.daemon.traffic import Traffic
 from msyncd.errors import Problem
@@ -86,11 +89,17 @@ class Doors:
 
     def __init__(self, primary: Primary, boundary: Boundary, traffic: Traffic) -> None:
         self._primary, self._boundary, self._traffic = primary, boundary, traffic
+        self._log = structlog.get_logger("msyncd.daemon")
+        self._with: dict[int, Disagreements] = {}
 
     def hello(self, hello: Hello) -> Welcome:
         """See Answers."""
         with self._boundary.shared():
-            return self._primary.hello(hello)
+            welcome = self._primary.hello(hello)
+        if not hello.probe:
+            site = hello.sync_id
+            self._with.setdefault(site, Disagreements(self._log.bind(site=site))).now(welcome.problems)
+        return welcome
 
     def push(self, site: int, push: Push) -> PushReply:
         """See Answers."""
@@ -99,7 +108,12 @@ class Doors:
             reply = self._primary.push(site, push)
         records = len(push.batch) if reply.applied else 0
         numbers = [one.number for one in reply.refusals]
-        self._traffic.batch(site, "received", records, time.monotonic() - started, numbers)
+        fresh = self._traffic.batch(site, "received", records, time.monotonic() - started, numbers)
+        if fresh:
+            # those told before come first: the newest is of this batch
+            newest = max(reply.refusals, key=lambda one: one.number)
+            said = {"record": f"{newest.type} {', '.join(map(str, newest.key))}", "reason": newest.reason}
+            self._log.warning("changes refused, see `msyncd quarantine list`", site=site, changes=fresh, **said)
         return reply
 
     def pull(self, site: int, pull: Pull) -> PullReply:

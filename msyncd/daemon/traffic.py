@@ -101,19 +101,23 @@ class Traffic:
             now = size / seconds
             one.speed = now if one.speed is None else (1 - _NEWEST_WEIGHS) * one.speed + _NEWEST_WEIGHS * now
 
-    def batch(self, site: int, way: Way, records: int, seconds: float, refusals: Iterable[int] = ()) -> None:
-        """A batch was answered. `refusals` are numbers that only grow: one that is told twice is counted once."""
+    def batch(self, site: int, way: Way, records: int, seconds: float, refusals: Iterable[int] = ()) -> int:
+        """A batch was answered. `refusals` are numbers that only grow: one that is told twice is counted once.
+
+        How many of them were new.
+        """
         with self._lock:
             one = self._sites.setdefault(site, _Counted())
             fresh = {number for number in refusals if number > one.last_refusal}
             one.last_refusal = max(fresh, default=one.last_refusal)
             one.refused += len(fresh)
             if not records and not fresh:
-                return
+                return 0
             one.records[way] += records
             one.times[bisect_left(BUCKETS, seconds)] += 1
             one.seconds += seconds
             one.batches.append(BatchDone(self._now(), way, records, len(fresh), seconds))
+            return len(fresh)
 
     def cycle(self, site: int, summary: CycleSummary | None, problem: str | None = None) -> None:
         """A cycle ended. One that fails like the one before takes its place: a line that is down fills no list."""

@@ -13,6 +13,15 @@ from msyncd.daemon.control import ask
 from msyncd.daemon.single import daemon_runs
 from tests.daemon.conftest import RUN, Country, until
 
+REFUSES = """
+from msyncd import Refuse, hookimpl
+
+
+@hookimpl
+def msyncd_check(record_type, changes):
+    return [Refuse("not this one") if key == ("bad",) else None for key in changes.keys]
+"""
+
 
 def test_a_change_shows_at_the_other_end_at_once(country: Country) -> None:
     country.start(1, 2)
@@ -177,3 +186,29 @@ def test_a_locked_database_is_waited_out_and_no_password_or_token_is_logged(coun
     assert "hunter2" not in everything
     assert key not in everything
     assert "msyncd starts" in country.log(2)
+
+
+def test_what_two_ends_disagree_on_stands_in_both_logs_once_and_when_it_is_over(country: Country) -> None:
+    """Kalo's table lacks a column, so a record type is stopped. Nobody looks at `status` before then."""
+    country.db[3].execute("ALTER TABLE item DROP COLUMN name")
+    country.start(1, 3)
+    until(lambda: "item: site 3 has no column name" in country.log(3))
+    until(lambda: "item: site 3 has no column name site=3" in country.log(1))
+    for _ in range(2):
+        assert any("result" in line for line in ask(country.state(3), {"do": "sync"}) or ())
+    country.db[3].execute("ALTER TABLE item ADD COLUMN name TEXT")
+    country.signal(3, signal.SIGHUP)
+    until(lambda: "both ends agree again" in country.log(3) and "both ends agree again" in country.log(1))
+    assert country.log(1).count("has no column name") == country.log(3).count("has no column name") == 1
+
+
+def test_refused_changes_stand_in_the_primarys_log_with_the_first_reason(country: Country) -> None:
+    country.write("no.py", REFUSES)
+    country.edit("site1.yaml", "state_directory", "plugins: [{module: no.py}]\nstate_directory")
+    country.start(1, 2)
+    until(lambda: country.has(2, "store", "s2"))
+    country.stock(2, "bad", "s2")
+    until(lambda: "changes refused" in country.log(1))
+    (line,) = [one for one in country.log(1).splitlines() if "changes refused" in one]
+    assert "warning" in line
+    assert all(one in line for one in ("site=2", "changes=1", 'record="stock bad"', 'reason="not this one"'))
