@@ -1,14 +1,18 @@
 """`msyncd remove`: every trace of msyncd goes from the database."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from msyncd.commands.group import Command
 from msyncd.commands.options import json_option
 from msyncd.commands.output import count, print_json
 from msyncd.commands.running import is_running
-from msyncd.commands.site import settings_here
-from msyncd.databases.interface import Database
+from msyncd.commands.site import look_here, settings_here
 from msyncd.errors import WrongUsage
+
+if TYPE_CHECKING:
+    from msyncd.flow.looking import Look
 
 
 @click.command(cls=Command, acts=True, examples=["msyncd remove", "msyncd remove --force"])
@@ -21,14 +25,12 @@ def remove(force: bool, as_json: bool) -> None:
     that were not sent yet, quarantine, and the knowledge of how far both ends have come. The files of the configuration
     stay too.
     """
-    from msyncd.databases import open_database
-
     settings = settings_here()
     if not force and is_running(settings.state_directory):
         raise WrongUsage("the daemon runs on this database", hint="stop it first, or give --force")
-    database = open_database(settings.this_site.database, zero_dates=settings.zero_dates)
-    lost = _lost(database, settings.this_site.sync_id)
-    gone = database.remove()
+    found = look_here(settings)
+    lost = _lost(found)
+    gone = found.here.database.remove()
     if as_json:
         print_json({"format": 1, "dropped": gone, **lost})
         return
@@ -41,18 +43,18 @@ def remove(force: bool, as_json: bool) -> None:
             click.echo(f"gone with them: {count(number, 'change')} {what.replace('_', ' ')}")
 
 
-def _lost(database: Database, site: int) -> dict[str, int]:
-    """What is forgotten: changes by what was to become of them."""
-    from msyncd.flow.ledger import aside, sites
-    from msyncd.model import PRIMARY
+def _lost(found: "Look") -> dict[str, int]:
+    """What is forgotten: changes by what was to become of them. What is owed to two sites counts twice."""
+    from msyncd.flow.ledger import aside
+    from msyncd.flow.status import peers
 
-    if not database.installed():
+    if not found.installed:
         return {"not_sent_yet": 0, "waiting": 0, "in_quarantine": 0}
-    with database.read() as reader:
-        confirmed = [one.confirmed for number, one in sites.known_all(reader).items() if number != site]
-        behind = min(confirmed, default=None)
+    here = found.here
+    with here.database.read() as reader:
+        owed = [one.to_send or 0 for one in peers(reader, here, installed=True, heard={}, now=here.clock())]
         return {
-            "not_sent_yet": 0 if behind is None else reader.log_count(behind, origin=None if site == PRIMARY else site),
+            "not_sent_yet": sum(owed),
             "waiting": aside.count_waiting(reader),
             "in_quarantine": aside.count_quarantined(reader),
         }

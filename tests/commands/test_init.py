@@ -92,7 +92,12 @@ def test_remove_takes_every_trace_away_and_says_what_goes(country: Country) -> N
 def test_remove_tells_what_is_forgotten(country: Country) -> None:
     with country.serving():
         assert invoke("sync", "-c", country.satellite).exit_code == 0
-    country.execute("satellite", "INSERT INTO transact VALUES ('T1', 'S2', NULL, 'nw')")
+        country.execute("satellite", "INSERT INTO transact VALUES ('T1', 'S2', NULL, 'nw')")
+        assert invoke("sync", "-c", country.satellite).exit_code == 0
+        country.execute("primary", "INSERT INTO item VALUES ('I1', 'Amoxicillin', 3)")
+    country.execute("satellite", "INSERT INTO transact VALUES ('T2', 'S2', NULL, 'nw')")
     document = answer("remove", "-c", country.satellite)
-    assert (document["not_sent_yet"], document["waiting"], document["in_quarantine"]) == (1, 0, 0)
+    assert (document["not_sent_yet"], document["waiting"], document["in_quarantine"]) == (1, 0, 0), "T1 was sent"
     assert "msyncd_change_log" in document["dropped"]
+    document = answer("remove", "-c", country.primary)
+    assert document["not_sent_yet"] == 1, "I1 to site 2; what came from it does not go back, site 3 never was there"
