@@ -140,6 +140,8 @@ class Keeping:
                 say(f"configuration: {one}")
             if any(one.severity == "error" for one in problems):
                 self._log.error("the edited configuration is not taken in; the last good one keeps running")
+            elif change is None and any(one.severity == "error" for one in before):
+                self._log.info("the configuration is in order again, and as it was")
         self.locking.look(lambda edited: self._plan(self._reloader.current, edited, held=True))
 
     def plan(self, edited: Settings) -> Plan:

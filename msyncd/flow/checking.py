@@ -8,6 +8,7 @@ from msyncd.errors import Problem
 from msyncd.flow.facts import declared_stores, read_facts, settle
 from msyncd.flow.here import Here
 from msyncd.flow.looking import Look
+from msyncd.flow.opening import another_site
 from msyncd.flow.types import Reference, TypeSet
 from msyncd.settings.values import Place
 
@@ -23,13 +24,8 @@ def check_site(found: Look) -> tuple[Problem, ...]:
 
 
 def _another_site(found: Look) -> Iterator[Problem]:
-    here = found.here
-    if found.was_site not in (None, here.site):
-        yield _at(
-            _place(here, "this_site.sync_id"),
-            f"this database has synced as site {found.was_site}, not {here.site}",
-            "correct sync_id; to start anew under another, run `msyncd remove` first",
-        )
+    if found.was_site not in (None, found.here.site):
+        yield another_site(found.here.settings, found.was_site)
 
 
 def _stores(reader: Reader, here: Here, *, installed: bool) -> tuple[Problem, ...]:

@@ -9,7 +9,7 @@ from secrets import token_hex
 
 from msyncd.databases import open_database
 from msyncd.databases.interface import Capture, Database, Installed, Reader, Scope, Writer
-from msyncd.errors import DatabaseUnavailable, MsyncdError, Problem, TryLater
+from msyncd.errors import ConfigurationInvalid, DatabaseUnavailable, Problem, TryLater
 from msyncd.flow.clearing import clear_referring
 from msyncd.flow.facts import NO_FACTS, declared_stores, read_facts, satellite_facts, settle, write_facts
 from msyncd.flow.here import Clock, Here, utc_now
@@ -20,7 +20,7 @@ from msyncd.flow.world import FlowWorld
 from msyncd.model import PRIMARY, Changes, Facts, RecordType, Row
 from msyncd.plugins import Plugins
 from msyncd.settings.state_directory import INSTALLATION
-from msyncd.settings.values import Settings
+from msyncd.settings.values import Place, Settings
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def open_site(
 ) -> Opened:
     """Install or renew capture, settle the facts (on the primary), and pay what is owed. Idempotent.
 
-    Raises DatabaseUnavailable, and MsyncdError if this database belongs to another sync ID.
+    Raises DatabaseUnavailable, and ConfigurationInvalid if this database belongs to another sync ID.
     """
     database = database or open_database(settings.this_site.database, zero_dates=settings.zero_dates)
     types, problems = resolve(settings, database.describe())
@@ -71,10 +71,15 @@ def open_site(
 def _same_site(reader: Reader, settings: Settings) -> None:
     was = meta.get(reader, "sync_id")
     if was is not None and int(was) != settings.this_site.sync_id:
-        raise MsyncdError(
-            f"this database has synced as site {was}, not {settings.this_site.sync_id}",
-            hint="correct this_site.sync_id; to start anew under another, run `msyncd remove` first",
-        )
+        raise ConfigurationInvalid((another_site(settings, int(was)),))
+
+
+def another_site(settings: Settings, was: int) -> Problem:
+    """What is wrong with a database that has synced under another sync ID."""
+    place = settings.places.get("this_site.sync_id") or Place(settings.file.name, 1, 1)
+    what = f"this database has synced as site {was}, not {settings.this_site.sync_id}"
+    hint = "correct sync_id; to start anew under another, run `msyncd remove` first"
+    return Problem(place.file, place.line, place.column, what, hint)
 
 
 def _expected(database: Database, settings: Settings, types: TypeSet, known: Facts) -> Facts:

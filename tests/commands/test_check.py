@@ -123,6 +123,10 @@ def test_a_database_of_another_site(country: Country) -> None:
     result = invoke("check", "-c", country.satellite)
     assert result.exit_code == 78
     assert result.stdout.startswith("satellite.yaml:1:22: this database has synced as site 2, not 3; ")
+    for command in ("init", "sync"):
+        result = invoke(command, "-c", country.satellite)
+        assert result.exit_code == 78, "nothing that waiting, or the other end, could mend"
+        assert result.stderr.startswith("satellite.yaml:1:22: this database has synced as site 2, not 3; ")
 
 
 def test_a_site_that_stands_alone(country: Country) -> None:

@@ -66,6 +66,7 @@ def test_a_broken_file_or_a_table_that_is_not_there_changes_nothing_until_it_is_
     for site in (1, 2):
         country.edit(f"site{site}.yaml", "record_types: [types.yaml", "record_types: [types.yaml]")
         until(lambda site=site: not errors(country, site))  # type: ignore[misc]
+        assert "the configuration is in order again, and as it was" in country.log(site)
     country.write("types.yaml", TYPES.replace("table: stock,", "table: stok,"))
     until(lambda: errors(country, 1) and errors(country, 2))
     assert "stok" in errors(country, 2)[0]["message"]
@@ -73,6 +74,11 @@ def test_a_broken_file_or_a_table_that_is_not_there_changes_nothing_until_it_is_
     until(lambda: country.has(1, "stock", "k2"))
     country.write("types.yaml", TYPES)
     until(lambda: not errors(country, 1) and not errors(country, 2))
+    country.edit("site2.yaml", "sync_id: 2", "sync_id: 3")
+    until(lambda: errors(country, 2))
+    wrong = errors(country, 2)[0]
+    assert (wrong["file"], wrong["line"], wrong["column"]) == ("site2.yaml", 2, 22), "the place that `check` names"
+    assert "has synced as site 2, not 3" in wrong["message"]
 
 
 def test_a_plugins_file_is_loaded_anew_and_a_broken_one_changes_nothing(country: Country) -> None:
