@@ -94,10 +94,11 @@ def test_p07_a_record_type_that_syncs_again_in_the_middle_of_a_fill_is_filled_to
 
 
 def test_p25_no_transaction_is_open_while_the_network_is_used(tmp_path: Path) -> None:
-    """While every message is under way, the application can write at once, at both ends."""
+    """While every message is under way, the application can write, at both ends: nothing waits for the reply."""
     with stock_sites(tmp_path) as sites:
         for site in sites:
-            site.connection.execute("PRAGMA busy_timeout=0")
+            # the next push is noted meanwhile, which takes some milliseconds; what is open till the reply never ends
+            site.connection.execute("PRAGMA busy_timeout=2000")
         kinds: list[Kind] = []
 
         def write(kind: Kind) -> None:
