@@ -26,6 +26,8 @@ from bench.workload import connect, write
 
 LINES = (100_000, 1_000_000)
 LOOK_SECONDS = 0.1
+INDEX = "CREATE INDEX line_of ON trans_line (transaction_ID);"
+"""As applications have it: without it each piece of a fill reads the whole table for its lines (`check` warns)."""
 END = {"push": "primary", "apart": "primary", "fill": "satellite", "pull": "satellite"}
 
 
@@ -51,7 +53,7 @@ def move(motion: str, lines: int) -> dict[str, Memory]:
     """Move that many lines, and look at both ends until they rest."""
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), free_port()
-        files(folder, port, live=True, copies="CMS")
+        files(folder, port, live=True, copies="CMS", also=INDEX)
         primary = ("-m", "msyncd", "run", "-c", str(folder / "primary.yaml"))
         satellite = ("-m", "msyncd", "run", "-c", str(folder / "satellite.yaml"))
         if motion != "fill":

@@ -77,8 +77,8 @@ def msyncd(*arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "msyncd", *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
-def files(folder: Path, port: int, *, live: bool = False, copies: str = "") -> None:
-    """The configurations of both ends, and their databases with empty tables."""
+def files(folder: Path, port: int, *, live: bool = False, copies: str = "", also: str = "") -> None:
+    """The configurations of both ends, and their databases with empty tables; `also`: SQL that is run on them."""
     values = {"port": port, "live": str(live).lower(), "copies": copies}
     (folder / "types.yaml").write_text(RECORD_TYPES)
     (folder / "primary.yaml").write_text(PRIMARY.format(**values))
@@ -87,7 +87,7 @@ def files(folder: Path, port: int, *, live: bool = False, copies: str = "") -> N
         (folder / f"{name}.yaml").chmod(0o600)  # a password stands in them
     for name in ("primary", "satellite"):
         connection = connect(folder / f"{name}.db")
-        connection.executescript(SCHEMA)
+        connection.executescript(SCHEMA + also)
         connection.close()
 
 

@@ -180,8 +180,11 @@ class Reader(ABC):
         """Store and routing value of the records that stand under these keys, through their parents if so declared."""
 
     @abstractmethod
-    def children_of(self, record_type: RecordType, parents: Collection[Value]) -> list[Row]:
-        """The rows of a type whose parent (by `through`) is one of these."""
+    def children_of(self, record_type: RecordType, parents: Collection[Value], most: int | None = None) -> list[Row]:
+        """The rows of a type whose parent (by `through`) is one of these.
+
+        At most `most` are returned, whichever; who is given so many reads less at once.
+        """
 
     @abstractmethod
     def existing(self, table: str, columns: Sequence[str], values: Collection[Row]) -> set[Row]:

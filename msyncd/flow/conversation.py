@@ -241,6 +241,8 @@ class PullReply(msgspec.Struct, frozen=True):
     """Stores of which the primary asks this site for every record (P29), each with the request's number."""
     end: Cursor | None = None
     """Where the primary's log ended when a batch was read that is not the last: a cycle need not go on beyond."""
+    seconds: float = 0.0
+    """How long the primary took to read it: that is not the line's doing."""
 
 
 class Waiting(msgspec.Struct, frozen=True, rename={"facts_number": "facts"}):

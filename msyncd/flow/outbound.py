@@ -123,8 +123,9 @@ def _read_one(
             continue
         drafted = draft(reader, here, peer, here.types.types[name], folded)
         left_out += _filter(here, peer, drafted)
-        size += _fit(drafted)
-        failed += drafted.failed
+        drafted.writes, fits, too_large = fitting(drafted.writes)
+        size += fits
+        failed += [*drafted.failed, *too_large]
         if here.plugins.routed_by_plugins and here.is_primary:
             _take_lines_along(reader, here, peer.sync_id, window, drafted)
             holds[name] = tuple(drafted.writes.keys)
@@ -200,20 +201,18 @@ def _filter(here: Here, peer: Site, draft: Draft) -> list[LeftOut]:
     return [LeftOut(draft.record_type.name, count, plugin) for plugin, count in left.items()]
 
 
-def _fit(drafted: Draft) -> int:
-    """Take out rows that are too large to be sent, by name; the size of those that are left, in bytes (P13)."""
-    writes = drafted.writes
+def fitting(writes: Changes) -> tuple[Changes, int, list[tuple[Changes, Failed]]]:
+    """The writes whose rows are not too large to be sent, their size in bytes, and the others by name (P13)."""
     size = size_of(tuple(writes.rows))
     if size <= MOST_ROW_BYTES:
-        return size
+        return writes, size, []
     sizes = [size_of(row) if row is not None else 0 for row in writes.rows]
-    large = [at for at, one in enumerate(sizes) if one > MOST_ROW_BYTES]
-    for at in large:
+    failed = []
+    for at in (at for at, one in enumerate(sizes) if one > MOST_ROW_BYTES):
         reason = f"its row has {sizes[at]:,} bytes, more than the {MOST_ROW_BYTES:,} that can be sent"
-        drafted.failed.append((writes, Failed("size", "send", reason, "", (at,))))
-    if large:
-        drafted.writes = writes.select(at for at, one in enumerate(sizes) if one <= MOST_ROW_BYTES)
-    return sum(one for one in sizes if one <= MOST_ROW_BYTES)
+        failed.append((writes, Failed("size", "send", reason, "", (at,))))
+    fit = writes.select(at for at, one in enumerate(sizes) if one <= MOST_ROW_BYTES) if failed else writes
+    return fit, sum(one for one in sizes if one <= MOST_ROW_BYTES), failed
 
 
 def _spoken(reader: Reader, here: Here, draft: Draft) -> TypeChanges:

@@ -65,7 +65,8 @@ def pull_all(satellite: "Satellite", progress: "Progress") -> tuple[int, int | N
         applied += got
         for batch in told:
             here.plugins.committed(batch)
-        pace = pace.after(got, arrived - started + perf_counter() - arrived, perf_counter() - arrived)
+        applying = perf_counter() - arrived
+        pace = pace.after(got, max(0.0, arrived - started - reply.seconds) + applying, applying)
         if got:
             progress("pull", applied, reply.to_receive)
         if reply.level:

@@ -22,6 +22,7 @@ from msyncd.flow.ledger.fills import Fill
 from msyncd.flow.ledger.sites import Known
 from msyncd.flow.outbound import LeftOut, Outgoing, read_outgoing
 from msyncd.flow.pace import Pace, Speedometer
+from msyncd.flow.portion import Stride
 from msyncd.flow.receive import records_of
 from msyncd.flow.settle import quarantine_failed
 from msyncd.model import START, Cursor, Site
@@ -36,14 +37,17 @@ class Serving:
     """Answers pulls. What it keeps between them are caches: another worker without them answers as well."""
 
     def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+        self._clock = clock
         self._speed = Speedometer(clock)
         self._filled_last: dict[int, bool] = {}
         self._ahead: dict[int, tuple[Cursor, Ahead]] = {}
         self._lock = threading.Lock()
         self._pace: dict[int, Pace] = {}
+        self._strides: dict[int, Stride] = {}
 
     def serve(self, here: Here, site: int, pull: Pull) -> PullReply:
         """The next batch or piece for a satellite. Raises FactsChanged, RestoredBackup, TryLater."""
+        started = self._clock()
         pull = msgspec.structs.replace(pull, records=max(1, min(pull.records, MOST_RECORDS)))
         peer, include = here.peer(site), records_of(here.types, pull.include)
         size = self._speed.asked(site)
@@ -83,7 +87,13 @@ class Serving:
                 reply = msgspec.structs.replace(reply, level=False, end=None)
             _note_success(here, known, reply)
         self._speed.replied(site, _records_in(reply))
-        return msgspec.structs.replace(reply, refusals=unheard, facts_number=here.facts.number, wanted=wanted)
+        return msgspec.structs.replace(
+            reply,
+            refusals=unheard,
+            facts_number=here.facts.number,
+            wanted=wanted,
+            seconds=self._clock() - started,
+        )
 
     def _batch(self, here: Here, peer: Site, pull: Pull, known: Known, include: Sequence[Record]) -> PullReply:
         pace = self._pace.get(peer.sync_id, Pace(MOST_RECORDS))
@@ -125,8 +135,17 @@ class Serving:
         with here.database.read() as reader:
             place = (at[0], tuple(at[1]) if at[1] is not None else None)
             poured = read_piece(
-                reader, here, peer, fill, place, pull.records, stopped=known.stopped or {}, include=include
+                reader,
+                here,
+                peer,
+                fill,
+                place,
+                pull.records,
+                stopped=known.stopped or {},
+                include=include,
+                stride=self._strides.get(peer.sync_id),
             )
+            self._strides[peer.sync_id] = poured.stride
             mark, reaches = marks.newest(reader, marks.SHARED)
             end = reader.log_end()
         piece = poured.piece

@@ -45,21 +45,24 @@ class MariaDBReader(LogReader):
                 stores[row[:width]] = (row[width], decode(row[width + 1]))  # type: ignore[assignment]  # text or NULL
         return self._just(record_type, keys, stores)
 
-    def children_of(self, record_type: RecordType, parents: Collection[Value]) -> list[Row]:
+    def children_of(self, record_type: RecordType, parents: Collection[Value], most: int | None = None) -> list[Row]:
         through = record_type.through
         if through is None:
             return []
         plan = self.scene.read_plan(record_type.table, record_type.columns)
         order = ", ".join(one.ordered() for one in self.scene.details(record_type.table, record_type.key))
+        limit = "" if most is None else f" LIMIT {most}"
         rows: list[Row] = []
         for some in chunks(parents):
             rows += plan.rows(
                 self.session.fetch_text(
                     f"SELECT {plan.select} FROM {quoted(record_type.table)}"
                     f" WHERE {self.among(record_type.table, (through.column,), [(one,) for one in some])}"
-                    f" ORDER BY {order}"
+                    f" ORDER BY {order}{limit}"
                 )
             )
+            if most is not None and len(rows) >= most:
+                return rows[:most]
         return rows
 
     def existing(self, table: str, columns: Sequence[str], values: Collection[Row]) -> set[Row]:

@@ -63,15 +63,20 @@ class PostgreSQLReader(LogReader):
                 stores[wanted.as_asked(row[:width])] = (row[width], row[width + 1])  # type: ignore[assignment]  # text
         return stores
 
-    def children_of(self, record_type: RecordType, parents: Collection[Value]) -> list[Row]:
+    def children_of(self, record_type: RecordType, parents: Collection[Value], most: int | None = None) -> list[Row]:
         through = record_type.through
         if through is None:
             return []
         select = self._known.values(record_type.table, record_type.columns, "t.")
         order = f" ORDER BY {', '.join(f't.{quoted(name)}' for name in record_type.key)}"
+        limit = "" if most is None else f" LIMIT {most}"
         values = [(parent,) for parent in parents if parent is not None]
-        found = self._found(record_type.table, (through.column,), values, select, order)
-        return [row for _, rows in found for row in rows]
+        rows: list[Row] = []
+        for _, some in self._found(record_type.table, (through.column,), values, select, order + limit):
+            rows += some
+            if most is not None and len(rows) >= most:
+                return rows[:most]
+        return rows
 
     def existing(self, table: str, columns: Sequence[str], values: Collection[Row]) -> set[Row]:
         stand: set[Row] = set()

@@ -170,15 +170,19 @@ class SQLiteReader(Reader):
                 stores[row[:width]] = (row[width], row[width + 1])  # type: ignore[assignment]  # the store is cast to text
         return stores
 
-    def children_of(self, record_type: RecordType, parents: Collection[Value]) -> list[Row]:
+    def children_of(self, record_type: RecordType, parents: Collection[Value], most: int | None = None) -> list[Row]:
         through = record_type.through
         if through is None:
             return []
         rows: list[Row] = []
         for some in portions(parents, None, SCANNED):
             chosen = matching(record_type.table, (through.column,), len(some))
-            sql = f"SELECT {listed(record_type.columns, 't.')} {chosen} ORDER BY {listed(record_type.key, 't.')}"
-            rows += self._fetch(sql, some)
+            sql = (
+                f"SELECT {listed(record_type.columns, 't.')} {chosen} ORDER BY {listed(record_type.key, 't.')} LIMIT ?"
+            )
+            rows += self._fetch(sql, [*some, -1 if most is None else most - len(rows)])
+            if most is not None and len(rows) >= most:
+                break
         return rows
 
     def existing(self, table: str, columns: Sequence[str], values: Collection[Row]) -> set[Row]:

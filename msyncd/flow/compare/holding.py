@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from msyncd.databases.interface import Reader
-from msyncd.flow.fill import standing_changes
 from msyncd.flow.here import Here
+from msyncd.flow.portion import standing_changes
 from msyncd.flow.route import audiences
 from msyncd.model import PRIMARY, Changes, Direction, RecordType, Row, Site
 

@@ -104,6 +104,19 @@ def test_children_of_parents(stock: Stock) -> None:
         assert reader.children_of(item, ["t1"]) == []
 
 
+@pytest.mark.parametrize("most", [1, 2, 3, 50])
+def test_no_more_children_come_than_were_asked_for(stock: Stock, most: int) -> None:
+    """Who reads a portion of a fill must not be given a header's million lines at once."""
+    with stock.database.read() as reader:
+        line = stock.types["trans_line"]
+        every = reader.children_of(line, [f"t{number}" for number in range(9)])
+        # parents enough for several statements
+        some = reader.children_of(line, [f"t{number}" for number in range(3000)], most)
+        assert len(every) >= 3
+        assert len(some) == min(most, len(every))
+        assert set(some) <= set(every)
+
+
 def test_unique_values_that_stand_and_who_holds_them(stock: Stock) -> None:
     columns = stock.columns("transact", ["store_ID", "number"])
     with stock.database.read() as reader:

@@ -1,0 +1,222 @@
+"""Memory is bounded by a batch: how much is read, sent and held at once does not grow with what the tables hold."""
+
+import gc
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from msyncd.databases.sqlite.reader import SQLiteReader
+from msyncd.flow import portion, serving
+from msyncd.flow.conversation import Piece, Pull, PullReply
+from msyncd.flow.outbound import MOST_BYTES
+from msyncd.flow.portion import MOST_ROOTS, Stride
+from msyncd.flow.values import size_of
+from msyncd.testing import Kind, OneSite, Sites
+from tests.flow.support import keys, stock_sites
+
+INVOICE = "INSERT INTO invoice (id, store_id, status) VALUES (?, 's-BUM', 'fn')"
+LINE = "INSERT INTO line (id, invoice_id, item_id, quantity) VALUES (?, ?, 'i-1', 1)"
+
+
+def country(tmp_path: Path, families: int, lines: int, **more: Any) -> Sites:
+    """Site 3 is to have a copy of BUM, of which the primary holds so many invoices with so many lines each."""
+    sites = stock_sites(tmp_path, joined=False, copies_of={1: "all", 3: ["BUM"]}, **more)
+    sites.sync(2)
+    put_invoices(sites[2], 0, families, lines)
+    sites.sync(2)
+    return sites
+
+
+def put_invoices(site: OneSite, first: int, families: int, lines: int) -> None:
+    with site.transaction() as connection:
+        for number in range(first, first + families):
+            connection.execute(INVOICE, (f"v{number:05}",))
+            for line in range(lines):
+                connection.execute(LINE, (f"v{number:05}-{line:05}", f"v{number:05}"))
+
+
+def pieces(site: OneSite) -> list[tuple[Pull, Piece]]:
+    """What a site asked for and was given in pieces."""
+    asked = [(request, reply) for kind, request, reply in site.line.messages if kind == "pull"]
+    return [(pull, reply.piece) for pull, reply in asked if isinstance(reply, PullReply) and reply.piece is not None]
+
+
+def records_of(piece: Piece) -> int:
+    return sum(map(len, piece.types))
+
+
+def roots_of(piece: Piece) -> int:
+    return sum(len(one) for one in piece.types if one.type == piece.type)
+
+
+@contextmanager
+def most_rows_in_a_look(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """How many rows each look at the application's tables gave."""
+    counts = [0]
+    for name in ("page", "children_of", "rows"):
+        original = getattr(SQLiteReader, name)
+
+        def counted(*arguments: Any, original: Any = original, **options: Any) -> Any:
+            found = original(*arguments, **options)
+            counts.append(len(found))
+            return found
+
+        monkeypatch.setattr(SQLiteReader, name, counted)
+    yield counts
+    monkeypatch.undo()
+
+
+# --- at the primary -------------------------------------------------------------------------------------------------
+
+
+def test_p27_a_piece_has_no_more_records_than_were_asked_for_its_lines_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Families of 12, then some of 300: none is divided, and none beyond the first makes a piece too large."""
+    monkeypatch.setattr(serving, "MOST_RECORDS", 400)
+    with country(tmp_path, 400, 12, request_size=60) as sites:
+        put_invoices(sites[2], 400, 20, 300)
+        put_invoices(sites[2], 420, 200, 1)
+        sites.sync(2)
+        with most_rows_in_a_look(monkeypatch) as counts:
+            sites[3].cycle()
+        assert sites[3].rows("line") == sites[2].rows("line")
+        given = [(min(pull.records, 400), records_of(piece), roots_of(piece)) for pull, piece in pieces(sites[3])]
+        assert [one for one in given if one[1] > one[0] and one[2] > 1] == []
+        assert max(records for records, _, _ in given) == 400
+        assert max(counts) <= 401, "what is read and then not sent takes memory as well"
+
+
+def test_p27_a_piece_has_no_more_bytes_than_a_batch(tmp_path: Path) -> None:
+    """Small items, large ones behind them, then small ones again: 20,000 records are asked for all the time."""
+    with stock_sites(tmp_path, joined=False, request_size=20_000) as sites:
+        for number in range(1200):
+            sites.primary.write("INSERT INTO item VALUES (?, NULL, 'small')", f"j{number:05}")
+        for number in range(40):
+            sites.primary.write("INSERT INTO item VALUES (?, NULL, ?)", f"k{number:05}", "x" * 300_000)
+        for number in range(1200):
+            sites.primary.write("INSERT INTO item VALUES (?, NULL, 'small')", f"l{number:05}")
+        sites.sync(2)
+        assert sites[2].rows("item") == sites.primary.rows("item")
+        given = [piece for _, piece in pieces(sites[2]) if piece.type == "item"]
+        sizes = [size_of([row for one in piece.types for row in one.rows]) for piece in given]
+        assert max(sizes) <= MOST_BYTES + 100
+        assert len(sizes) < 20, "and each is as full as it may be, about"
+
+
+def test_p13_a_row_that_is_too_large_does_not_stop_a_fill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("msyncd.flow.outbound.MOST_ROW_BYTES", 1000)
+    with stock_sites(tmp_path, joined=False) as sites:
+        sites.primary.write("INSERT INTO item VALUES ('large', NULL, ?)", "x" * 2000)
+        sites.sync(2)
+        assert keys(sites[2], "item") == ["i-1", "i-2"]
+        (kept,) = sites.primary.quarantine
+        assert (kept.record_type, kept.key) == ("item", ("large",))
+        assert "bytes" in kept.reason
+
+
+def test_of_a_type_of_which_next_to_nothing_goes_to_the_site_a_piece_looks_at_a_bounded_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A filter lets one in a hundred pass: pieces end nevertheless, and say how far they got."""
+    monkeypatch.setattr(portion, "MOST_LOOKED_AT", 300)
+    monkeypatch.setattr(portion, "MOST_ROOTS", 100)
+    plugin = tmp_path / "few.py"
+    plugin.write_text(
+        "from msyncd import hookimpl\n\n\n@hookimpl\ndef msyncd_filter(record_type, changes):\n"
+        "    if record_type.name != 'patient':\n        return None\n"
+        "    return changes.select(at for at, key in enumerate(changes.keys) if key[0].endswith('00'))\n"
+    )
+    with stock_sites(tmp_path / "sites", joined=False, request_size=1000) as sites:
+        with sites.primary.transaction() as connection:
+            for number in range(2000):
+                connection.execute("INSERT INTO patient VALUES (?, 'x')", (f"p{number:04}",))
+        sites.primary.reload(plugins=[plugin])
+        sites[2].cycle()
+        assert keys(sites[2], "patient") == [f"p{number:04}" for number in range(0, 2000, 100)]
+        assert len([one for _, one in pieces(sites[2]) if one.type == "patient"]) >= 2000 // 300
+
+
+@pytest.mark.parametrize(
+    ("stride", "limit", "roots"),
+    [
+        (Stride(), 20_000, 16),
+        (Stride(), 5, 5),
+        (Stride("other", 500, 5000, 10_000), 20_000, 16),
+        (Stride("invoice", 100, 1300, 100_000), 1300, 90),
+        (Stride("invoice", 100, 1300, 100_000), 5, 1),
+        (Stride("invoice", 100, 1300, 100_000), 20_000, 400),
+        (Stride("invoice", 400, 400, 4000), 20_000, MOST_ROOTS),
+        (Stride("invoice", 10, 10, 10 * MOST_BYTES), 20_000, 1),
+        (Stride("invoice", 300, 0, 0), 20_000, MOST_ROOTS),
+    ],
+)
+def test_a_piece_begins_with_as_many_roots_as_the_last_one_makes_likely(stride: Stride, limit: int, roots: int) -> None:
+    assert stride.first("invoice", limit) == roots
+
+
+# --- both ends together ---------------------------------------------------------------------------------------------
+
+
+def peak_of_fill(tmp_path: Path, families: int) -> int:
+    """The most bytes that Python objects took while site 3 was filled, beyond what a collection may leave for later."""
+    with country(tmp_path, families, 12, request_size=500) as sites:
+        line = sites[3].line
+
+        def forget(_kind: Kind) -> None:
+            line.messages.clear()  # the test's own memory of what was said
+            gc.collect()
+
+        line.on_reply = forget
+        tracemalloc.start()
+        try:
+            sites[3].cycle()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+            assert len(keys(sites[3], "invoice")) == families
+
+
+def test_the_peak_of_a_fill_does_not_grow_with_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight times as many records take no more memory, once there are more of them than fit a piece."""
+    monkeypatch.setattr(serving, "MOST_RECORDS", 500)
+    monkeypatch.setattr("msyncd.flow.pulling.perf_counter", lambda: 0.0)  # pieces grow as on the best of lines
+    few, many = peak_of_fill(tmp_path / "few", 100), peak_of_fill(tmp_path / "many", 800)
+    assert many < 1.2 * few, (few, many)
+
+
+def test_a_slow_look_at_the_primary_is_not_held_against_the_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each pull takes five seconds, of which the primary says that reading took them: pieces still grow."""
+    now = 0.0
+    monkeypatch.setattr("msyncd.flow.pulling.perf_counter", lambda: now)
+    with stock_sites(tmp_path, joined=False, request_size=20) as sites:
+        with sites.primary.transaction() as connection:
+            for number in range(1000):
+                connection.execute("INSERT INTO patient VALUES (?, 'x')", (f"p{number:04}",))
+        satellite = sites[2].satellite
+        assert satellite is not None
+        pull = satellite.peer.pull
+
+        def slow(message: Pull) -> PullReply:
+            nonlocal now
+            now += 5.0
+            return msgspec.structs.replace(pull(message), seconds=5.0)
+
+        monkeypatch.setattr(satellite.peer, "pull", slow)
+        sites[2].cycle()
+        assert max(message.records for message, _ in pieces(sites[2])) > 300
+        assert len(sites[2].rows("patient")) == 1000
+
+
+def test_the_primary_says_how_long_it_read(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        sites[2].cycle()
+        replies = [reply for kind, _, reply in sites[2].line.messages if kind == "pull"]
+        assert all(isinstance(reply, PullReply) and 0 < reply.seconds < 60 for reply in replies)
