@@ -1,6 +1,8 @@
 """Pull: what the primary has for this satellite, batch by batch and piece by piece, each with its cursor."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -22,7 +24,7 @@ from msyncd.flow.pour import work_of_piece
 from msyncd.flow.receive import Batchwork, received
 from msyncd.flow.settle import quarantine_waiting
 from msyncd.flow.values import packed_key
-from msyncd.model import PRIMARY, AppliedBatch
+from msyncd.model import PRIMARY, AppliedBatch, Row
 
 if TYPE_CHECKING:
     from msyncd.flow.satellite import Progress, Satellite
@@ -52,7 +54,7 @@ def pull_all(satellite: "Satellite", progress: "Progress") -> tuple[int, int | N
         reply = satellite.peer.pull(request)
         arrived = perf_counter()
         try:
-            got, told = _take(satellite, pulled, reply, request)
+            got = _take(satellite, pulled, reply, request)
         except NeedsMoreError as error:
             include += error.records
             satellite.rounds += 1
@@ -63,8 +65,6 @@ def pull_all(satellite: "Satellite", progress: "Progress") -> tuple[int, int | N
             continue
         include = []
         applied += got
-        for batch in told:
-            here.plugins.committed(batch)
         applying = perf_counter() - arrived
         pace = pace.after(got, max(0.0, arrived - started - reply.seconds) + applying, applying)
         if got:
@@ -112,19 +112,40 @@ def _standing(satellite: "Satellite", reader: Reader) -> tuple[Standing, ...]:
     return tuple(told)
 
 
-def _take(satellite: "Satellite", pulled: Pulled, reply: PullReply, request: Pull) -> tuple[int, list[AppliedBatch]]:
-    """Apply a reply: rows, cursor and mark commit together. A reply to an outdated question is dropped (P15)."""
+def _take(satellite: "Satellite", pulled: Pulled, reply: PullReply, request: Pull) -> int:
+    """Apply a reply: rows, cursor and mark commit together. A reply to an outdated question is dropped (P15).
+
+    Returns how many changes it brought.
+    """
     here = satellite.here
     assert satellite.link is not None
     batch, piece = reply.batch, reply.piece
     nothing = piece is None and (batch is None or not len(batch)) and reply.cursor == pulled.cursor
     mark = batch.mark if batch is not None else pulled.mark
     if nothing and not reply.refusals and not reply.wanted and mark == pulled.mark and not request.standing:
-        return 0, []
-    outcome, told = here.database.with_care(lambda writer: _receive(writer, satellite, pulled, reply, mark, request))
-    if refused := outcome.refusals():
-        here.plugins.refused(refused)
-    return outcome.applied, told
+        return 0
+    applied, left = 0, None
+    while True:
+        receiving = partial(
+            _receive, satellite=satellite, pulled=pulled, reply=reply, mark=mark, request=request, left=left
+        )
+        took = here.database.with_care(receiving)
+        if refused := took.outcome.refusals():
+            here.plugins.refused(refused)
+        for one in took.told:
+            here.plugins.committed(one)
+        applied, left = applied + took.outcome.applied, took.left
+        if left is None:
+            return applied
+
+
+@dataclass(frozen=True, slots=True)
+class _Took:
+    """What became of a reply in one transaction. `left` not None: it only let go of what is beyond a piece so far."""
+
+    outcome: Outcome
+    told: list[AppliedBatch]
+    left: Row | None = None
 
 
 def _receive(
@@ -134,20 +155,23 @@ def _receive(
     reply: PullReply,
     mark: str,
     request: Pull,
-) -> tuple[Outcome, list[AppliedBatch]]:
+    left: Row | None,
+) -> _Took:
     """In one transaction: what the reply brings, and where this site then stands."""
     here = satellite.here
     assert satellite.link is not None
     batch, piece = reply.batch, reply.piece
     outcome, told = Outcome(PRIMARY), list[AppliedBatch]()
     if (receipts.pulled_from(writer, PRIMARY) or Pulled()) != pulled:
-        return outcome, told
-    hear(writer, here, reply.refusals)
+        return _Took(outcome, told)
+    hear(writer, here, reply.refusals)  # before anything is put back
     _give(writer, satellite, reply)
     pushed = sites.known(writer, PRIMARY).confirmed
     if piece is not None:
-        work = work_of_piece(writer, here, piece, pushed, satellite.link.stopped)
-        outcome, told = take_in(writer, here, work, PRIMARY, mark, pushed, request.include)
+        poured = work_of_piece(writer, here, piece, pushed, satellite.link.stopped, left)
+        outcome, told = take_in(writer, here, poured.work, PRIMARY, mark, pushed, request.include)
+        if poured.left is not None:
+            return _Took(outcome, told, poured.left)
     elif batch is not None:
         work = received(here.types, batch.types, PRIMARY, satellite.link.stopped)
         _spare_own(writer, here, work, request.include)
@@ -165,7 +189,7 @@ def _receive(
         to_receive=0 if reply.level else reply.to_receive,
         filling=piece.type if piece is not None and not piece.last else None,
     )
-    return outcome, told
+    return _Took(outcome, told)
 
 
 def _moved(pulled: Pulled, reply: PullReply, mark: str) -> Pulled:

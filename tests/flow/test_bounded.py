@@ -10,14 +10,16 @@ from typing import Any
 import msgspec
 import pytest
 
+from msyncd.databases.interface import Writer
 from msyncd.databases.sqlite.reader import SQLiteReader
-from msyncd.flow import portion, serving
+from msyncd.flow import inbound, portion, pour, pulling, serving
 from msyncd.flow.conversation import Piece, Pull, PullReply
+from msyncd.flow.ledger import fills
 from msyncd.flow.outbound import MOST_BYTES
 from msyncd.flow.portion import MOST_ROOTS, Stride
 from msyncd.flow.values import size_of
-from msyncd.testing import Kind, OneSite, Sites
-from tests.flow.support import keys, stock_sites
+from msyncd.testing import Crashed, Kind, OneSite, Sites
+from tests.flow.support import invoice, keys, stock, stock_sites
 
 INVOICE = "INSERT INTO invoice (id, store_id, status) VALUES (?, 's-BUM', 'fn')"
 LINE = "INSERT INTO line (id, invoice_id, item_id, quantity) VALUES (?, ?, 'i-1', 1)"
@@ -158,6 +160,127 @@ def test_of_a_type_of_which_next_to_nothing_goes_to_the_site_a_piece_looks_at_a_
 )
 def test_a_piece_begins_with_as_many_roots_as_the_last_one_makes_likely(stride: Stride, limit: int, roots: int) -> None:
     assert stride.first("invoice", limit) == roots
+
+
+# --- at the satellite -----------------------------------------------------------------------------------------------
+
+
+def left_behind(sites: Sites, families: int, lines: int) -> None:
+    """Site 3 holds so many families beyond what the primary has of BUM, and begins anew."""
+    put_invoices(sites[2], 0, families, lines)
+    stock(sites[2], "stays", "BUM")
+    sites.sync()
+    primary = sites.primary
+    with primary.here.database.write() as writer:
+        fills.begin(writer, 3, because="a test", now=primary.here.now(), initial=True)
+        writer.begin_applying(1)
+        for name in ("line", "invoice"):
+            record_type = primary.here.types.types[name]
+            keys = [row[:1] for row in primary.rows(name, "id") if not str(row[0]).startswith("v00001")]
+            writer.delete(record_type, keys)  # as if its leave had been trimmed
+        writer.end_applying()
+
+
+@pytest.mark.parametrize("lines", [1, 5])
+def test_p27_what_leaves_is_let_go_of_some_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: int
+) -> None:
+    """Thousands stand here beyond a piece, and the site dies after each step: what remains leaves after that."""
+    monkeypatch.setattr(pour, "PAGE", 50)
+    monkeypatch.setattr(pour, "MOST_LEAVES", 100)
+    with stock_sites(tmp_path, copies_of={1: "all", 3: ["BUM"]}, request_size=20_000) as sites:
+        left_behind(sites, 600, lines)
+        work: list[int] = []
+        original = inbound.take_in
+
+        def counted(writer: Writer, here: Any, batchwork: Any, *arguments: Any) -> Any:
+            work.append(sum(map(len, batchwork.values())))
+            return original(writer, here, batchwork, *arguments)
+
+        monkeypatch.setattr(pulling, "take_in", counted)
+        died = 0
+        for _ in range(40):
+            sites[3].crash_at("after commit", 4)
+            try:
+                sites[3].cycle()
+            except Crashed:
+                sites[3].calm()
+                died += 1
+                continue
+            break
+        sites[3].calm()
+        monkeypatch.undo()
+        sites.sync(3)
+        assert died > 3
+        assert max(work) <= 200
+        assert keys(sites[3], "invoice") == ["v00001"]
+        assert keys(sites[3], "line") == [f"v00001-{line:05}" for line in range(lines)]
+        assert keys(sites[3], "stock") == ["stays"]
+        assert sites[3].quarantine == []
+
+
+def test_p27_a_large_family_leaves_alone_and_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pour, "MOST_LEAVES", 100)
+    with stock_sites(tmp_path, copies_of={1: "all", 3: ["BUM"]}, request_size=20_000) as sites:
+        put_invoices(sites[2], 1000, 1, 300)
+        left_behind(sites, 60, 3)
+        seen: set[int] = set()
+        original = inbound.take_in
+
+        def looked(writer: Writer, *arguments: Any) -> Any:
+            done = original(writer, *arguments)
+            seen.add(len(writer.execute("SELECT id FROM line WHERE invoice_id = 'v01000'")))
+            return done
+
+        monkeypatch.setattr(pulling, "take_in", looked)
+        sites[3].cycle()
+        assert seen == {0, 300}
+        assert keys(sites[3], "invoice") == ["v00001"]
+
+
+def test_p27_what_is_written_while_others_leave_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The application writes between two steps; and a line that now stands under another header arrives there."""
+    monkeypatch.setattr(pour, "PAGE", 50)
+    monkeypatch.setattr(pour, "MOST_LEAVES", 100)
+    with stock_sites(tmp_path, copies_of={1: "all", 3: ["BUM"]}, request_size=20_000) as sites:
+        left_behind(sites, 300, 3)
+        primary = sites.primary
+        with primary.here.database.write() as writer:
+            writer.begin_applying(1)
+            line = primary.here.types.types["line"]
+            row = writer.rows(line, [("v00001-00000",)])[("v00001-00000",)]
+            writer.upsert(line, line.columns, [("v00299-00000", *row[1:])])
+            writer.end_applying()
+        steps = written = 0
+        original = inbound.take_in
+
+        def beside(writer: Writer, here: Any, work: Any, *arguments: Any) -> Any:
+            nonlocal steps, written
+            written += "invoice" in work and len(work["invoice"].writes) > 0
+            done = original(writer, here, work, *arguments)
+            steps += 1
+            return done
+
+        with_care = sites[3].here.database.with_care
+
+        def between(work: Any) -> Any:
+            done = with_care(work)
+            if steps == 4:
+                invoice(sites[3], "mine", "KAL")
+                sites[3].write("INSERT OR REPLACE INTO patient VALUES ('v', 'mine')")
+            return done
+
+        monkeypatch.setattr(pulling, "take_in", beside)
+        monkeypatch.setattr(sites[3].here.database, "with_care", between)
+        sites[3].cycle()
+        monkeypatch.undo()
+        assert steps > 6
+        assert written == 1
+        assert set(keys(sites[3], "invoice")) == {"v00001", "mine"}
+        assert "v00299-00000" in keys(sites[3], "line")
+        assert keys(sites[3], "patient") == ["v"]
+        sites.sync()
+        assert sites.primary.rows("invoice") == sites[3].rows("invoice")
 
 
 # --- both ends together ---------------------------------------------------------------------------------------------
