@@ -105,11 +105,8 @@ def resolve(settings: Settings, tables: Mapping[str, Table]) -> tuple[TypeSet, t
         name: tuple(other.name for other in types.values() if other.through and other.through.parent == name)
         for name in types
     }
-    needs = {
-        name: {one.parent_type for one in references[name] if one.parent_type is not None} - {name} for name in types
-    }
     problems += _stores_problems(settings, tables)
-    order = _ordered(tuple(types), needs)
+    order = _ordered(tuple(types), _needs(types, references, tables))
     return TypeSet(types, tables, order, references, children, stopped), tuple(problems)
 
 
@@ -261,6 +258,38 @@ def _references(
         )
         for one in keys
     )
+
+
+def _needs(
+    types: Mapping[str, RecordType], references: Mapping[str, tuple[Reference, ...]], tables: Mapping[str, Table]
+) -> dict[str, set[str]]:
+    """The types that must come before each: its parents, but not one in a circle whose reference can be put off.
+
+    So a circle is cut where it can be: a record that cannot do without its parent comes after it.
+    """
+    needs = {
+        name: {one.parent_type for one in references[name] if one.parent_type is not None} - {name} for name in types
+    }
+
+    def reached(start: str) -> set[str]:
+        seen, ahead = set[str](), [start]
+        while ahead:
+            for name in needs[ahead.pop()] - seen:
+                seen.add(name)
+                ahead.append(name)
+        return seen
+
+    def can_be_put_off(name: str, parent: str) -> bool:
+        wanted = types[parent].table.casefold()
+        keys = [one for one in tables[types[name].table.casefold()].foreign_keys if one.parent.casefold() == wanted]
+        through = types[name].through
+        return all(one.deferrable for one in keys) and not (through is not None and through.parent == parent)
+
+    leads_to = {name: reached(name) for name in types}
+    return {
+        name: {one for one in parents if name not in leads_to[one] or not can_be_put_off(name, one)}
+        for name, parents in needs.items()
+    }
 
 
 def _stores_problems(settings: Settings, tables: Mapping[str, Table]) -> list[Problem]:

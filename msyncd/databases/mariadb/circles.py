@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from msyncd.databases.interface import RowRejected
-from msyncd.databases.mariadb.references import PutOff, emptied, in_waves, values_at, without
 from msyncd.databases.mariadb.scene import Scene
+from msyncd.databases.references import PutOff, emptied, in_waves, values_at, without
 from msyncd.model import ForeignKey, RecordType, Row, Value
 
 

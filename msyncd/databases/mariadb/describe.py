@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from msyncd.databases.mariadb.details import Detail, kind_of
-from msyncd.databases.mariadb.references import cascading_in_a_circle, circular, emptied
 from msyncd.databases.mariadb.session import Session
+from msyncd.databases.references import cascading_in_a_circle, circular, emptied
 from msyncd.model import Column, ForeignKey, Row, Table, Value
 
 OURS: Final = "msyncd_"

@@ -10,9 +10,9 @@ from msyncd.databases.lineage import CapturedType
 from msyncd.databases.mariadb.describe import Catalogue
 from msyncd.databases.mariadb.details import Detail
 from msyncd.databases.mariadb.reading import ReadPlan, logged_as
-from msyncd.databases.mariadb.references import circular
 from msyncd.databases.mariadb.tables import LEAST_WIDTH
 from msyncd.databases.mariadb.writing import WritePlan
+from msyncd.databases.references import circular
 from msyncd.model import ForeignKey, RecordType, Row, Table
 
 Decoder = Callable[[Any], Any]

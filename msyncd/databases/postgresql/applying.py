@@ -6,8 +6,8 @@ rows by a transaction that had not ended when this one began means that the whol
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Final
 
 import psycopg
@@ -16,6 +16,7 @@ from msyncd.databases.interface import RowRejected
 from msyncd.databases.kinds import rejected
 from msyncd.databases.postgresql.bodies import APPLYING
 from msyncd.databases.postgresql.catalog import ColumnEntry
+from msyncd.databases.postgresql.circles import Circles
 from msyncd.databases.postgresql.connection import Connection
 from msyncd.databases.postgresql.errors import mapped
 from msyncd.databases.postgresql.expressions import as_logged
@@ -25,8 +26,6 @@ from msyncd.databases.postgresql.log import LOG
 from msyncd.databases.postgresql.names import listed, quoted
 from msyncd.databases.postgresql.parking import parked
 from msyncd.databases.postgresql.silencing import (
-    SILENCE,
-    SPEAK,
     Silenced,
     delete_silently,
     must_hold,
@@ -60,6 +59,7 @@ class PostgreSQLWriter(LedgerWriter):
         self._staged = 0
         self._locked: dict[str, set[Row]] = {}
         self._put_off: list[tuple[RecordType, Sequence[Row]]] = []
+        self._circles = Circles(self, known, immediate=immediate)
 
     # --- beside the application -------------------------------------------------------------------------------------
 
@@ -91,6 +91,7 @@ class PostgreSQLWriter(LedgerWriter):
             self._fetch(f"CREATE TEMPORARY TABLE IF NOT EXISTS msyncd_incoming (type integer{keys}) ON COMMIT DROP")
 
     def end_applying(self) -> None:
+        self._circles.end()
         self._mark(None)
         for record_type, keys in self._put_off:
             source = self._source(record_type, record_type.key, keys, lasting=True)
@@ -103,6 +104,16 @@ class PostgreSQLWriter(LedgerWriter):
         if self._marked != type_id:
             self._fetch(f"SELECT set_config('{APPLYING}', %s, true)", ("" if type_id is None else str(type_id),))
             self._marked = type_id
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        put_off, let_go = self._circles.put_off, self._circles.let_go
+        try:
+            with super().savepoint():
+                yield
+        except BaseException:
+            self._circles.put_off, self._circles.let_go = put_off, let_go
+            raise
 
     @contextmanager
     def as_application(self) -> Iterator[None]:
@@ -157,11 +168,17 @@ class PostgreSQLWriter(LedgerWriter):
 
     def upsert(self, record_type: RecordType, columns: Sequence[str], rows: Sequence[Row]) -> None:
         try:
-            self._upsert(record_type, columns, rows)
+            with self._in_circles(record_type):
+                self._upsert(record_type, columns, self._circles.without_targets(record_type, columns, rows))
+                self._circles.written(record_type)
         except RowRejected as error:
             if len(rows) == 1 and not self._swift and isinstance(error.__cause__, psycopg.DataError):
                 self._blame(record_type, columns, rows[0])
             raise
+
+    def _in_circles(self, record_type: RecordType) -> AbstractContextManager[None]:
+        """All that is done for one call is undone with it, where that may be more than one statement."""
+        return self.savepoint() if self._known.in_a_circle(record_type) else nullcontext()
 
     def _blame(self, record_type: RecordType, columns: Sequence[str], row: Row) -> None:
         """Raise a better RowRejected, one that names the column whose type does not take its value."""
@@ -213,6 +230,11 @@ class PostgreSQLWriter(LedgerWriter):
         )
 
     def delete(self, record_type: RecordType, keys: Sequence[Row]) -> None:
+        with self._in_circles(record_type):
+            self._circles.before_delete(record_type, keys)
+            self._delete(record_type, keys)
+
+    def _delete(self, record_type: RecordType, keys: Sequence[Row]) -> None:
         for start in range(0, len(keys), MOST_ROWS):
             some = keys[start : start + MOST_ROWS]
             silent = self._is_silent(record_type, "DELETE")
@@ -252,28 +274,23 @@ class PostgreSQLWriter(LedgerWriter):
 
     def park(self, record_type: RecordType, columns: Sequence[str], key: Row) -> None:
         entries = self._columns(record_type.table, columns)
-        self._set(record_type, key, dict(zip(columns, map(parked, entries), strict=True)))
+        self.write_columns(record_type, columns, {key: tuple(map(parked, entries))})
 
     def set_column(self, record_type: RecordType, key: Row, column: str, value: Value) -> None:
-        entries = self._columns(record_type.table, [column])
-        ((taken,),) = self._incoming(record_type, entries, [(value,)])
-        self._set(record_type, key, {column: taken})
+        self.write_columns(record_type, (column,), {key: (value,)})
 
-    def _set(self, record_type: RecordType, key: Row, values: dict[str, Value]) -> None:
-        sets = ", ".join(f"{quoted(name)} = %s" for name in values)
-        where = " AND ".join(f"{quoted(name)} = %s" for name in record_type.key)
-        sql = f"UPDATE {self._known.table(record_type.table)} SET {sets} WHERE {where}"
-        entries = self._columns(record_type.table, record_type.key)
-        with self._past_the_guard(record_type, [key]):
-            stands = [column[0] for column in self._incoming(record_type, entries, [key], len(key))]
-            silent = self._is_silent(record_type, "UPDATE")
+    def write_columns(self, record_type: RecordType, columns: Sequence[str], rows: Mapping[Row, Row]) -> None:
+        """Write some columns of records that stand, past the guard, unlogged."""
+        width, silent = len(record_type.key), self._is_silent(record_type, "UPDATE")
+        with self._past_the_guard(record_type, list(rows)):
+            names = (*record_type.key, *columns)
+            source = self._source(record_type, names, [(*key, *values) for key, values in rows.items()], lasting=silent)
+            pairs = [f"{quoted(name)} = {value}" for name, value in zip(names, source.values, strict=True)]
+            sql = (
+                f"UPDATE {self._known.table(record_type.table)} t SET {', '.join(pairs[width:])}"
+                f" FROM {source.source} WHERE {' AND '.join(f't.{pair}' for pair in pairs[:width])}"
+            )
             if silent:
-                self._fetch(SILENCE)
-            self._connection.execute(sql.encode(), (*values.values(), *stands))
-            if silent:
-                self._fetch(SPEAK)
-                source = self._source(record_type, record_type.key, [key], lasting=True)
-                must_hold(
-                    self._fetch,
-                    self._silenced(record_type).unfulfilled(source.source, source.values, deferrable=False),
-                )
+                write_silently(self._fetch, self._silenced(record_type), source, sql, put_off=True)
+            else:
+                self._connection.execute(sql.encode(), source.parameters)

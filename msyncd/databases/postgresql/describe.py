@@ -7,6 +7,7 @@ from typing import Final, Literal
 from msyncd.databases.postgresql.catalog import ColumnEntry, TableEntry
 from msyncd.databases.postgresql.expressions import kind_of
 from msyncd.databases.postgresql.silencing import silenceable
+from msyncd.databases.references import emptied, through_others
 from msyncd.model import Column, ForeignKey, Table
 
 _ON_DELETE: Final = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
@@ -15,10 +16,18 @@ _ON_DELETE: Final = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SE
 def described(catalog: Mapping[str, TableEntry], *, may_silence: bool) -> dict[str, Table]:
     """Every table and view of the application by its casefolded name. `may_silence`: see silencing.py."""
     by_oid = {entry.oid: entry for entry in catalog.values()}
-    return {
+    tables = {
         name: replace(_table(entry, by_oid), silenceable=silenceable(entry, catalog, allowed=may_silence))
         for name, entry in catalog.items()
     }
+    return {name: _with_circles(name, table, tables) for name, table in tables.items()}
+
+
+def _with_circles(name: str, table: Table, tables: Mapping[str, Table]) -> Table:
+    """What the writer puts off by itself can be put off too; see circles.py."""
+    own = [one for one in through_others(tables, name) if emptied(table, one)]
+    keys = (replace(one, deferrable=True) if one in own else one for one in table.foreign_keys)
+    return replace(table, foreign_keys=tuple(keys)) if own else table
 
 
 def _table(entry: TableEntry, by_oid: Mapping[int, TableEntry]) -> Table:

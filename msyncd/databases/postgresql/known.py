@@ -9,7 +9,8 @@ from msyncd.databases.postgresql.catalog import ColumnEntry, TableEntry, spellin
 from msyncd.databases.postgresql.expressions import FROM_LOG, canonical, kind_of, logged
 from msyncd.databases.postgresql.names import Qualified, quoted
 from msyncd.databases.postgresql.tables import LEAST_WIDTH
-from msyncd.model import Kind, RecordType, Row, Table, Value
+from msyncd.databases.references import emptied, through_others
+from msyncd.model import ForeignKey, Kind, RecordType, Row, Table, Value
 
 Convert = Callable[[str], Value]
 
@@ -49,6 +50,23 @@ class Known:
     def spelling(self) -> Qualified:
         """How the tables are spelled."""
         return spelling_of(self.catalog)
+
+    @cached_property
+    def circular(self) -> Mapping[str, tuple[ForeignKey, ...]]:
+        """By casefolded table: references in a circle through other tables whose checks the database cannot put off."""
+        return {name: keys for name in self.tables if (keys := self._checked_at_once(name))}
+
+    def in_a_circle(self, record_type: RecordType) -> bool:
+        """Whether such a reference leads from this record type's table, or to it."""
+        name = record_type.table.casefold()
+        return name in self.circular or any(
+            one.parent.casefold() == name for keys in self.circular.values() for one in keys
+        )
+
+    def _checked_at_once(self, name: str) -> tuple[ForeignKey, ...]:
+        entry, table = self.catalog[name], self.tables[name]
+        at_once = {entry.named(one.columns) for one in entry.references if not one.deferrable or one.on_delete == "r"}
+        return tuple(one for one in through_others(self.tables, name) if one.columns in at_once and emptied(table, one))
 
     def table(self, name: str) -> str:
         """A table in SQL, with its schema."""

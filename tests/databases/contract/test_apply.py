@@ -185,6 +185,90 @@ def test_p16_a_reference_is_put_off_to_the_commit_where_the_database_can(make_st
     assert stock.fetch("SELECT * FROM line") == [("l1", "h1")]
 
 
+CIRCLE = """
+CREATE TABLE hen (ID VARCHAR(40) PRIMARY KEY, note VARCHAR(40));
+CREATE TABLE egg (ID VARCHAR(40) PRIMARY KEY, hen_ID VARCHAR(40) NOT NULL REFERENCES hen (ID));
+ALTER TABLE hen ADD COLUMN first_egg VARCHAR(40) REFERENCES egg (ID);
+"""
+HEN = RecordType("hen", "hen", ("ID",), ("ID", "note", "first_egg"), "primary", "every_site")
+EGG = RecordType("egg", "egg", ("ID",), ("ID", "hen_ID"), "primary", "every_site")
+HENS: list[Row] = [("h1", "red", "e1"), ("h2", "grey", "e2"), ("h3", "white", None)]
+EGGS: list[Row] = [("e1", "h1"), ("e2", "h1"), ("e3", "h2")]
+
+
+@pytest.fixture
+def yard(make_stock: MakeStock) -> Stock:
+    """Tables that refer to each other, in references that nobody declared deferrable."""
+    return make_stock(schema=CIRCLE, types=[HEN, EGG])
+
+
+def _circle(yard: Stock, hens: Sequence[Row] = HENS, eggs: Sequence[Row] = EGGS) -> None:
+    with yard.database.write() as writer:
+        writer.begin_applying(1)
+        writer.upsert(yard.types["hen"], yard.types["hen"].columns, hens)
+        writer.upsert(yard.types["egg"], yard.types["egg"].columns, eggs)
+        writer.end_applying()
+
+
+def test_p16_references_in_a_circle_are_put_off(yard: Stock) -> None:
+    assert yard.database.describe()["hen"].foreign_keys[0].deferrable
+    _circle(yard)
+    _circle(yard, [("h1", "red", "e3"), ("h3", "white", "e4")], [("e4", "h3")])
+    assert yard.fetch("SELECT ID, note, first_egg FROM hen ORDER BY ID") == [
+        ("h1", "red", "e3"),
+        ("h2", "grey", "e2"),
+        ("h3", "white", "e4"),
+    ]
+    assert yard.fetch("SELECT ID, hen_ID FROM egg ORDER BY ID") == [*EGGS, ("e4", "h3")]
+    assert yard.entries() == []
+
+
+def test_p16_a_reference_in_a_circle_whose_target_never_comes_is_rejected(yard: Stock) -> None:
+    with pytest.raises(RowRejected):
+        _circle(yard, eggs=EGGS[:1])
+    assert yard.fetch("SELECT ID FROM hen") == yard.fetch("SELECT ID FROM egg") == []
+
+
+def test_p16_what_a_savepoint_undoes_is_put_off_no_more(yard: Stock) -> None:
+    hen = yard.types["hen"]
+    with yard.database.write() as writer:
+        writer.begin_applying(1)
+        with pytest.raises(InterruptedError):
+            _write_and_fail(yard, writer)
+        writer.upsert(hen, hen.columns, [("h9", "black", None)])
+        writer.end_applying()
+    assert yard.fetch("SELECT ID, first_egg FROM hen") == [("h9", None)]
+
+
+def _write_and_fail(yard: Stock, writer: Writer) -> None:
+    with writer.savepoint():
+        writer.upsert(yard.types["hen"], yard.types["hen"].columns, HENS)
+        raise InterruptedError
+
+
+def test_p16_records_in_a_circle_are_deleted(yard: Stock) -> None:
+    """Those first that cannot do without the others, as the flow deletes."""
+    _circle(yard)
+    keys: dict[str, list[Row]] = {"hen": [("h1",), ("h2",)], "egg": [("e1",), ("e2",), ("e3",)]}
+    with yard.database.write() as writer:
+        writer.begin_applying(1)
+        for name in ("egg", "hen"):
+            writer.delete(yard.types[name], keys[name])
+        writer.end_applying()
+    assert yard.fetch("SELECT ID, note FROM hen") == [("h3", "white")]
+    assert yard.fetch("SELECT ID FROM egg") == []
+    assert yard.entries() == []
+
+
+def test_p16_a_record_that_another_in_a_circle_still_needs_is_not_deleted(yard: Stock) -> None:
+    _circle(yard)
+    with pytest.raises(RowRejected):
+        yard.take_away("egg", ("e2",))
+    assert yard.fetch("SELECT first_egg FROM hen WHERE ID = 'h2'") == [("e2",)]
+    yard.take_away("egg", ("e3",))
+    assert yard.fetch("SELECT ID FROM egg ORDER BY ID") == [("e1",), ("e2",)]
+
+
 def test_p16_in_an_immediate_transaction_the_row_at_fault_is_known(make_stock: MakeStock) -> None:
     stock = make_stock(schema=DEFERRED, types=[HEAD, LINE_OF])
     head, line = stock.types["head"], stock.types["line"]

@@ -1,4 +1,4 @@
-"""References that lead back to their own table, which InnoDB checks at once all the same (P16): as values."""
+"""References that lead back to their own table, where the database checks them at once (P16): as values."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +36,11 @@ def circular(tables: Mapping[str, Table]) -> dict[str, tuple[ForeignKey, ...]]:
         for name, table in tables.items()
     }
     return {name: keys for name, keys in found.items() if keys}
+
+
+def through_others(tables: Mapping[str, Table], name: str) -> tuple[ForeignKey, ...]:
+    """The references of a table that lead back to it through other tables; those to itself do not count."""
+    return tuple(one for one in circular(tables).get(name, ()) if one.parent.casefold() != name)
 
 
 def cascading_in_a_circle(tables: Mapping[str, Table]) -> frozenset[str]:
