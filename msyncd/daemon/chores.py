@@ -23,12 +23,12 @@ def chore(
     *,
     clock: Callable[[], float] = time.monotonic,
 ) -> Loop:
-    """A loop that does one thing at the boundary, every so many seconds."""
+    """A loop that does one thing at the boundary, every so many seconds; of several workers one does it."""
     log = structlog.get_logger("msyncd.daemon")
 
     def step() -> float:
         with site.boundary.shared():
-            done = work(site.here)
+            done = work(site.here) if site.here.database.leads() else 0
         if done:
             log.debug("done", loop=name, number=done)
             site.wake()

@@ -28,7 +28,7 @@ class Settling:
         """One look."""
         with self._site.boundary.shared():
             here = self._site.here
-            if here.settings.stores is None:
+            if here.settings.stores is None or not here.database.leads():
                 return _UNDECLARED_SECONDS
             types = _types_of(here, here.settings.stores.table)
             with here.database.read() as reader:

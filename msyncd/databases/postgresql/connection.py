@@ -27,12 +27,18 @@ at its cost."""
 TURN_SECONDS: Final = 30.0
 """How long to wait for a connection that another thread is using."""
 
+ABANDONED_SECONDS: Final = 300
+"""After so long a transaction of ours in which nothing happens is undone: its machine has gone, with the writers' turn
+in its hand."""
+
 _AS_TEXT = ("date", "time", "timetz", "timestamp", "timestamptz", "interval", "numeric", "uuid", "json", "inet", "cidr")
 """Types that leave the driver as the text that the server sends: no value is rounded, and every year has a form."""
 
 _SETTINGS = """
 SELECT set_config('search_path', concat_ws(', ', 'msyncd', nullif({schemas}, '')), false);
 SET datestyle TO 'ISO, YMD'; SET intervalstyle TO postgres; SET timezone TO 'UTC'; SET bytea_output TO hex;
+SET tcp_keepalives_idle TO 30; SET tcp_keepalives_interval TO 10; SET tcp_keepalives_count TO 3;
+SET idle_in_transaction_session_timeout TO {abandoned};
 SET extra_float_digits TO 1; SET standard_conforming_strings TO on; SET statement_timeout TO 0; SET jit TO off;
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
 """
@@ -64,7 +70,7 @@ def connect(address: Address) -> Connection:
                     f"{address.shown} runs PostgreSQL {connection.info.server_version // 10000}",
                     hint="msyncd needs PostgreSQL 13 or later",
                 )
-            connection.execute(_SETTINGS.format(schemas=_schemas(address)).encode())
+            connection.execute(_SETTINGS.format(schemas=_schemas(address), abandoned=ABANDONED_SECONDS * 1000).encode())
         except BaseException:
             connection.close()
             raise

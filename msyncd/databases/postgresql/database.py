@@ -55,6 +55,7 @@ class PostgreSQLDatabase(Database):
     """See Database. Connections are opened when first needed, so that a server that is down is a matter of waiting."""
 
     dialect = "postgresql"
+    several = True
 
     def __init__(self, url: str, zero_dates: ZeroDates = "null") -> None:
         self.address = address_of(url)
@@ -159,6 +160,9 @@ class PostgreSQLDatabase(Database):
     def wait_for_change(self, seconds: float) -> bool:
         return self._listener.wait(seconds)
 
+    def leads(self) -> bool:
+        return self._listener.leads()
+
     # --- reading and writing ----------------------------------------------------------------------------------------
 
     @contextmanager
@@ -203,6 +207,7 @@ class PostgreSQLDatabase(Database):
                     self._local.writer = writer
                     try:
                         yield writer
+                        writer.tell_others(self._listener.pid)
                     finally:
                         self._local.writer = None
                 self.emptied.update(writer.emptied)

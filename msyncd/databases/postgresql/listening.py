@@ -15,6 +15,7 @@ from msyncd.databases.postgresql.address import Address
 from msyncd.databases.postgresql.bodies import CHANNEL
 from msyncd.databases.postgresql.connection import Connection, connect
 from msyncd.databases.postgresql.errors import mapped
+from msyncd.databases.postgresql.locking import LEADING
 
 RENEWED_SECONDS: Final = 60.0
 FORGOTTEN: Final = "3 minutes"
@@ -34,6 +35,9 @@ class Listener:
         self._lock = threading.Lock()
         self._connection: Connection | None = None
         self._said = 0.0
+        self._leads = False
+        self.pid: int | None = None
+        """Of the backend that listens; None while none does."""
 
     def wait(self, seconds: float) -> bool:
         """Whether something was logged in so many seconds. Raises DatabaseUnavailable."""
@@ -46,11 +50,30 @@ class Listener:
                 self._drop()
                 raise
 
+    def leads(self) -> bool:
+        """Whether this process holds the lock of the one that leads; if nobody does, it does from now on.
+
+        The lock ends with the connection. Raises DatabaseUnavailable.
+        """
+        with self._lock:
+            try:
+                with mapped(self._address.shown):
+                    connection = self._listening()
+                    if self._leads:
+                        connection.execute("SELECT 1")  # else the lock has gone with it
+                    else:
+                        sql = "SELECT pg_try_advisory_lock(%s::integer, %s::integer)"
+                        self._leads = bool(connection.execute(sql, LEADING).fetchall()[0][0])
+                    return self._leads
+            except BaseException:
+                self._drop()
+                raise
+
     def _listening(self) -> Connection:
         if self._connection is None or self._connection.closed:
             self._connection = connect(self._address)
             self._connection.execute(f"LISTEN {CHANNEL}")
-            self._said = 0.0
+            self._said, self._leads, self.pid = 0.0, False, self._connection.info.backend_pid
         now = time.monotonic()
         due = not self._said or now - self._said > RENEWED_SECONDS
         if due and self._connection.execute(_THERE).fetchall() == [(True,)]:
@@ -61,6 +84,7 @@ class Listener:
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
+        self._leads, self.pid = False, None
         if connection is not None:
             with suppress(psycopg.Error):
                 connection.close()

@@ -18,6 +18,8 @@ from msyncd.errors import DatabaseUnavailable
 
 WRITING: Final = (0x6D73796E, 1)
 """The advisory lock of msyncd's writers: one at a time, of all workers."""
+LEADING: Final = (0x6D73796E, 3)
+"""The advisory lock of the worker that does what only one is to do, held for as long as it listens."""
 INSTALLING: Final = (0x6D73796E, 2)
 """The advisory lock of whoever installs or removes."""
 

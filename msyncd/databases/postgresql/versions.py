@@ -11,9 +11,11 @@ WITH readable AS (SELECT xid, seq FROM {LOG} WHERE xid < pg_snapshot_xmin(pg_cur
 SELECT hashtextextended(concat_ws(' ', start.xid, start.seq,
     (SELECT string_agg(waits.xid || ' ' || waits.seq, ' ') FROM (SELECT l.xid, l.seq FROM {LOG} l
         WHERE (l.xid, l.seq) > (start.xid, start.seq) ORDER BY l.xid DESC, l.seq DESC LIMIT 100) waits),
-    n.trimmed_major, n.trimmed_seq), 0)
+    n.trimmed_major, n.trimmed_seq,
+    (SELECT value FROM msyncd.msyncd_meta WHERE name = 'facts_number'), (SELECT max(id) FROM msyncd.msyncd_fill)), 0)
 FROM start, msyncd.msyncd_numbering n"""
-"""Of the log's end, and of some entries that are committed and cannot be read yet."""
+"""Of the log's end, of some entries that are committed and cannot be read yet, and of what else a satellite may wait
+for: store facts and fills, which another worker may have changed."""
 
 SCHEMA_VERSION: Final = r"""
 WITH ours AS (

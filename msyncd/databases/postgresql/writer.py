@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msyncd.databases.interface import WRITE, CareNeeded, Entry, Scope, Writer
 from msyncd.databases.lookups import bound_to
+from msyncd.databases.postgresql.bodies import CHANNEL
 from msyncd.databases.postgresql.connection import Connection
 from msyncd.databases.postgresql.errors import mapped
 from msyncd.databases.postgresql.expressions import as_logged
@@ -48,6 +49,7 @@ class LedgerWriter(PostgreSQLReader, Writer):
         self._immediate = immediate
         self._marked: int | None = None
         self._savepoints = 0
+        self._appended = False
 
     # --- the ledger -------------------------------------------------------------------------------------------------
 
@@ -106,9 +108,22 @@ class LedgerWriter(PostgreSQLReader, Writer):
         rows = list(entries)
         if not rows:
             return
+        self._appended = True
         with mapped(), self._connection.cursor() as cursor, cursor.copy(sql.encode()) as copy:
             for row in _logged(rows):
                 copy.write_row(row)
+
+    def tell_others(self, mine: int | None) -> None:
+        """If something was appended to the log, wake the workers that listen; this one knows. Last before the commit.
+
+        `mine` is the backend by which this process listens. Triggers do the same for what the application writes (P26).
+        """
+        if self._appended:
+            self._fetch(
+                f"SELECT pg_notify('{CHANNEL}', '') FROM msyncd.msyncd_listener"
+                " WHERE until > now() AND pid IS DISTINCT FROM %s::integer LIMIT 1",
+                (mine,),
+            )
 
     def log_written(self) -> Cursor:
         rows = self._fetch(f"SELECT xid, seq FROM {LOG} ORDER BY xid DESC, seq DESC LIMIT 1")
@@ -132,6 +147,7 @@ class LedgerWriter(PostgreSQLReader, Writer):
             mine, parameter = "origin = %s AND only_site IS NULL", origin
         else:
             mine, parameter = "(only_site IS NULL OR only_site = %s)", only_site
+        self._appended = True
         with mapped():
             return self._connection.execute(
                 f"INSERT INTO {LOG} ({self._entry}) SELECT type, operation, origin, store, store_before, route,"
@@ -145,6 +161,7 @@ class LedgerWriter(PostgreSQLReader, Writer):
         where, parameters = self._scope(record_type, scope)
         keys = "".join(f", key{number}" for number in range(1, len(record_type.key) + 1))
         table = self._known.table(record_type.table)
+        self._appended = True
         with mapped():
             return self._connection.execute(
                 f"INSERT INTO {LOG} ({ENTRY}{keys}) SELECT {type_id}, {WRITE}, %s, {place.store}, NULL, {place.route},"
