@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn
 import pytest
 
 from msyncd.testing.application import connect
+from tests.mariadb_server import in_memory
 
 KINDS: Final = ("sqlite", "postgresql", "mariadb")
 OLDEST: Final = 6 * 3600
@@ -40,6 +41,8 @@ def server(kind: str) -> str:
     """The URL of a server on which databases can be made. Raises NoServer."""
     variable, usual = _USUAL[kind]
     given = os.environ.get(variable)
+    if kind == "mariadb" and not given and (own := in_memory()):
+        return own
     reasons = []
     for url in [given] if given else usual:
         try:

@@ -1,5 +1,6 @@
 """What is MariaDB's own; what it has in common with the others stands in tests/databases/contract/."""
 
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from secrets import token_hex
@@ -16,7 +17,8 @@ from tests.databases.contract.conftest import (
     make_stock,
     open_msyncd,
 )
-from tests.databases.mariadb.private import PrivateServer
+from tests.flow.support import swift_folder
+from tests.mariadb_server import PrivateServer
 
 PASSWORD = "geheim"
 
@@ -64,10 +66,12 @@ def make_user(application: Application, maria: MariaDBDatabase) -> Iterator[Call
 
 
 @pytest.fixture
-def private_server(tmp_path: Path) -> Iterator[PrivateServer]:
+def private_server() -> Iterator[PrivateServer]:
     """A server that belongs to one test, which may stop and start it, or set what it wants."""
-    server = PrivateServer(tmp_path / "server")
-    if not server.can_run():
+    if not PrivateServer.can_run():
         pytest.skip("mariadbd and mariadb-install-db are not installed here")
-    with server:
+    with (
+        tempfile.TemporaryDirectory(prefix="msyncd-", dir=swift_folder()) as folder,
+        PrivateServer(Path(folder)) as server,
+    ):
         yield server

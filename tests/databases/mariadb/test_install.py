@@ -18,7 +18,7 @@ from msyncd.errors import DatabaseUnavailable, WrongUsage
 from msyncd.model import RecordType
 from tests.databases.contract.application import Application, spelled
 from tests.databases.contract.stock import FACTS, HEADER, SCHEMA, TYPES, MakeStock, Stock
-from tests.databases.mariadb.private import PrivateServer
+from tests.mariadb_server import PrivateServer
 
 RIGHTS = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, REFERENCES, TRIGGER"
 """As docs/databases.md has them."""

@@ -22,9 +22,9 @@ import pytest
 import yaml
 
 from msyncd.testing.application import Connection, connect
-from tests.databases.mariadb.private import PrivateServer
 from tests.databases.mariadb.test_sites import SCHEMA
 from tests.flow.support import TYPES
+from tests.mariadb_server import PrivateServer
 
 MANY = int(os.environ.get("MSYNCD_TEST_TRANSACTIONS", "150"))
 LINES = 3

@@ -1,7 +1,9 @@
-"""A MariaDB server of its own for one test: on a socket, with its own files."""
+"""A MariaDB server of the tests' own, with its own files: for one that stops it, or in memory for all of them."""
 
+import atexit
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -15,17 +17,25 @@ from urllib.parse import quote
 import pymysql
 
 START_SECONDS: Final = 60.0
-_QUIET: Final = ("--skip-networking", "--skip-log-bin", "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M")
+_QUIET: Final = ("--skip-log-bin", "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M")
+_MEMORY: Final = Path("/dev/shm")
+_LEAST_MEMORY: Final = 1 << 30
+_PREFIX: Final = "msyncd-mariadb-"
 
 
 class PrivateServer:
-    """Started on entering, ended on leaving. `options` are the server's."""
+    """Started on entering, ended on leaving, or with this process. `options` are the server's.
 
-    def __init__(self, folder: Path, options: Sequence[str] = ()) -> None:
+    On a socket; with a `port` of this machine also there.
+    """
+
+    def __init__(self, folder: Path, options: Sequence[str] = (), port: int | None = None) -> None:
         self.options = list(options)
+        self._network = ["--bind-address=127.0.0.1", f"--port={port}"] if port else ["--skip-networking"]
         self._data = folder / "data"
         # a socket's path may have 107 characters
         self._run = Path(tempfile.mkdtemp(prefix="msyncd-db-"))
+        atexit.register(shutil.rmtree, self._run, ignore_errors=True)
         self.socket = self._run / "s"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -53,9 +63,12 @@ class PrivateServer:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
+        # a run of tests that is killed leaves no server behind
+        ends_with_us = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
         command = [
-            str(_program("mariadbd")), "--no-defaults", f"--datadir={self._data}", f"--socket={self.socket}",
-            f"--pid-file={self._run / 'pid'}", *self._user(), *_QUIET, *self.options,
+            *ends_with_us, str(_program("mariadbd")), "--no-defaults", f"--datadir={self._data}",
+            f"--socket={self.socket}", f"--pid-file={self._run / 'pid'}", *self._user(), *_QUIET, *self._network,
+            *self.options,
         ]  # fmt: skip
         with (self._data.parent / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -95,6 +108,35 @@ class PrivateServer:
     @staticmethod
     def _user() -> list[str]:
         return ["--user=root"] if os.geteuid() == 0 else []
+
+
+def in_memory() -> str | None:
+    """The URL of a server in memory that ends with this process; None where its programs, or such a folder, lack.
+
+    MariaDB commits each table and trigger by itself: on a disk most of a test's time goes into that. And a transaction
+    that a test leaves open holds up nobody else's.
+    """
+    if not PrivateServer.can_run() or not _MEMORY.is_dir() or shutil.disk_usage(_MEMORY).free < _LEAST_MEMORY:
+        return None
+    _remove_leftovers()
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_MEMORY))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    server = PrivateServer(folder, ["--max-connections=500"], port)
+
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(server.kill)  # the last that is registered comes first
+    server.__enter__()
+    return f"mariadb://root@127.0.0.1:{port}/"
+
+
+def _remove_leftovers() -> None:
+    """What killed runs left in memory."""
+    for folder in _MEMORY.glob(f"{_PREFIX}*"):
+        process = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if not Path(f"/proc/{process}").exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _program(name: str) -> str | None:
