@@ -9,7 +9,7 @@ from secrets import token_hex
 
 from msyncd.databases import open_database
 from msyncd.databases.interface import Capture, Database, Installed, Reader, Scope, Writer
-from msyncd.errors import ConfigurationInvalid, DatabaseUnavailable, Problem, TryLater
+from msyncd.errors import ConfigurationInvalid, DatabaseUnavailable, MsyncdError, Problem, TryLater
 from msyncd.flow.clearing import clear_referring
 from msyncd.flow.facts import NO_FACTS, declared_stores, read_facts, satellite_facts, settle, write_facts
 from msyncd.flow.here import Clock, Here, utc_now

@@ -2,6 +2,7 @@
 
 import difflib
 import importlib.util
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -86,7 +87,8 @@ def find(entry: Entry, shipped: Path | None) -> tuple[list[PluginFile], list[Pro
 def _file(entry: Entry) -> tuple[list[PluginFile], list[Problem]]:
     path = entry.base / entry.module
     if path.is_file():
-        return [PluginFile(path.stem, path)], []
+        open_to_all = _open_to_all(entry, path)
+        return ([], [open_to_all]) if open_to_all else ([PluginFile(path.stem, path)], [])
     return [], [problem_at(entry.place, f"there is no file {path}", "correct the path, which is relative to this file")]
 
 
@@ -95,14 +97,27 @@ def _folder(entry: Entry) -> tuple[list[PluginFile], list[Problem]]:
     if not folder.is_dir():
         hint = "correct the path, which is relative to this file"
         return [], [problem_at(entry.place, f"there is no folder {folder}", hint)]
-    files = [PluginFile(path.stem, path) for path in sorted(folder.glob("*.py")) if not path.name.startswith("_")]
-    problems = []
+    paths = [path for path in sorted(folder.glob("*.py")) if not path.name.startswith("_")]
+    problems = [problem for path in paths if (problem := _open_to_all(entry, path))]
+    files = [] if problems else [PluginFile(path.stem, path) for path in paths]
     if entry.settings:
         problems.append(problem_at(entry.place, "a folder takes no settings", "list the plugin's file by itself"))
-    if not files:
+    if not paths:
         hint = "a plugin's file ends in .py and does not begin with _"
         problems.append(problem_at(entry.place, f"there is no plugin in {folder}", hint, "warning"))
     return files, problems
+
+
+def _open_to_all(entry: Entry, path: Path) -> Problem | None:
+    """What is wrong with a file that anybody on this machine can change, or replace: its code runs as msyncd."""
+    folder = path.parent
+    if path.stat().st_mode & stat.S_IWOTH:
+        what, remedy = path, f"chmod o-w {path}"
+    elif folder.stat().st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
+        what, remedy = folder, f"chmod o-w {folder}"
+    else:
+        return None
+    return problem_at(entry.place, f"{entry.module} is not loaded: everybody may change {what}", remedy)
 
 
 def _installed(name: str) -> PluginFile | None:

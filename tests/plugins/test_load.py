@@ -46,6 +46,20 @@ def test_a_folder_is_every_file_that_does_not_begin_with_an_underscore(tmp_path:
     assert names(loaded(tmp_path, "plugins/")) == ["a", "b"]
 
 
+@pytest.mark.parametrize("module", ["plugins/never.py", "plugins/"])
+def test_what_everybody_may_change_is_not_run(tmp_path: Path, module: str) -> None:
+    file = write(tmp_path, "plugins/never.py", NEVER)
+    file.chmod(0o666)
+    problem = only(problems_of(tmp_path, module)[1])
+    assert problem.message == f"{module} is not loaded: everybody may change {file}"
+    assert problem.hint == f"chmod o-w {file}"
+    file.chmod(0o644)
+    file.parent.chmod(0o777)
+    assert only(problems_of(tmp_path, module)[1]).hint == f"chmod o-w {file.parent}"
+    file.parent.chmod(0o1777)  # as /tmp is: only its owner may replace a file there
+    assert names(loaded(tmp_path, module)) == ["never"]
+
+
 def test_a_shipped_plugin_is_found_by_its_name(tmp_path: Path) -> None:
     write(tmp_path, "shipped/never.py", NEVER)
     assert names(loaded(tmp_path, "never")) == ["never"]
