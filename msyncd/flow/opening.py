@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_hex
@@ -235,20 +236,22 @@ def installation_id(state_directory: Path, configuration: Path) -> str:
     except (OSError, ValueError, KeyError) as error:
         raise DatabaseUnavailable(f"{file} cannot be read: {error}", hint="restore it, or its rights") from error
     made = token_hex(16)
-    temporary = file.with_suffix(f".{os.getpid()}.new")
+    temporary = file.with_suffix(f".{made}.new")  # not by the process's number: a killed one may have left its own
     try:
         state_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         with temporary.open("x") as out:
             json.dump({"id": made, "configuration": str(configuration)}, out)
             out.flush()
             os.fsync(out.fileno())
-        os.link(temporary, file)  # fails if another process was first: then its ID stands
-    except FileExistsError:
-        return installation_id(state_directory, configuration)
+        try:
+            os.link(temporary, file)
+        except FileExistsError:  # another process was first: its ID stands
+            return installation_id(state_directory, configuration)
     except OSError as error:
         raise MsyncdError(
             f"the state directory {state_directory} cannot be written: {error}", hint="create it for this user"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that cannot be there has nothing to take away
+            temporary.unlink()
     return made

@@ -74,6 +74,14 @@ def test_a_database_that_is_locked_for_long_is_a_matter_of_trying_later(
     assert done.stderr.count("\n") == 1
 
 
+def test_a_state_directory_on_a_disk_that_is_not_there_is_said_in_one_line(country: Country) -> None:
+    (country.folder / "state2").symlink_to("/nowhere/state2")
+    done = invoke("init", "-c", country.satellite)
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"Error: the state directory {country.folder}/state2 cannot be written: ")
+    assert done.stderr.endswith("; create it for this user\n")
+
+
 def test_remove_takes_every_trace_away_and_says_what_goes(country: Country) -> None:
     own = country.rows("satellite", OWN)
     country.edit(country.satellite, "user_name", "active_stores: [S2], user_name")
