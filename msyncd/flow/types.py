@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from msyncd.errors import Problem
+from msyncd.flow.pointing import place_of_column, place_of_table
 from msyncd.model import Column, ForeignKey, RecordType, Table, Through
-from msyncd.settings.values import DeclaredType, Settings
+from msyncd.settings.values import DeclaredType, Place, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,21 +112,24 @@ def resolve(settings: Settings, tables: Mapping[str, Table]) -> tuple[TypeSet, t
 
 
 def _resolve_one(declared: DeclaredType, tables: Mapping[str, Table]) -> tuple[RecordType | None, list[Problem]]:
-    place, name = declared.place, declared.name
+    name, named_at = declared.name, place_of_table(declared)
     problems: list[Problem] = []
 
-    def wrong(message: str, hint: str, severity: str = "error") -> None:
-        problems.append(Problem(place.file, place.line, place.column, message, hint, severity))
+    def wrong(message: str, hint: str, place: Place = declared.place) -> None:
+        problems.append(Problem(place.file, place.line, place.column, message, hint))
 
     table = tables.get(declared.table.casefold())
     if table is None:
-        wrong(f"{name}: the database has no table {declared.table}", "correct the name, or take the record type out")
+        hint = "correct the name, or take the record type out"
+        wrong(f"{name}: the database has no table {declared.table}", hint, named_at)
         return None, problems
     if table.kind != "table":
-        wrong(f"{name}: {table.name} is a {table.kind}, which cannot be captured", "declare the table behind it")
+        wrong(
+            f"{name}: {table.name} is a {table.kind}, which cannot be captured", "declare the table behind it", named_at
+        )
         return None, problems
     if table.unfit:
-        wrong(f"{name}: {table.name} {table.unfit}", table.remedy)
+        wrong(f"{name}: {table.name} {table.unfit}", table.remedy, named_at)
         return None, problems
     key = _spelled(declared.key or table.primary_key, table)
     if not key:
@@ -139,6 +143,7 @@ def _resolve_one(declared: DeclaredType, tables: Mapping[str, Table]) -> tuple[R
         wrong(
             f"{name}: table {table.name} has no column {column}",
             f"its columns are {', '.join(c.name for c in table.columns)}",
+            place_of_column(declared, column),
         )
     if missing:
         return None, problems

@@ -44,12 +44,19 @@ def test_every_problem_of_the_files_at_once_on_standard_output(country: Country)
 def test_what_the_tables_say_is_found_with_its_place(country: Country) -> None:
     country.edit(country.folder / "types.yaml", "{table: item,", "{table: itm,")
     country.edit(country.folder / "types.yaml", "store: store_ID", "store: shop_ID")
+    country.edit(
+        country.folder / "types.yaml",
+        "{table: store, key: ID, edited_on: primary, sent_to: every_site}",
+        "{table: store, key: [ID, kode], edited_on: primary, sent_to: every_site, columns: {exclude: [colour]}}",
+    )
     done = run("check", "-c", country.satellite)
     assert done.returncode == 78
-    places = [line.split(": ")[0] for line in done.stdout.splitlines()]
+    places = [[int(part) for part in line.split(": ")[0].split(":")[1:]] for line in done.stdout.splitlines()]
     assert places == sorted(places)
-    assert "types.yaml:3:3: item: the database has no table itm; " in done.stdout
-    assert "types.yaml:5:3: transact: table transact has no column shop_ID; " in done.stdout
+    assert "types.yaml:3:17: item: the database has no table itm; " in done.stdout
+    assert "types.yaml:4:35: store: table store has no column kode; " in done.stdout
+    assert "types.yaml:4:103: store: table store has no column colour; " in done.stdout
+    assert "types.yaml:10:12: transact: table transact has no column shop_ID; " in done.stdout
     assert all(map(LINE.match, done.stdout.splitlines()))
 
 

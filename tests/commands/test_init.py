@@ -33,7 +33,7 @@ def test_init_leaves_a_wrong_record_type_out_and_says_so(country: Country) -> No
     country.edit(country.folder / "types.yaml", "{table: item,", "{table: itm,")
     done = run("init", "-c", country.satellite)
     assert done.returncode == 78
-    assert "types.yaml:3:3: item: the database has no table itm" in done.stderr
+    assert "types.yaml:3:17: item: the database has no table itm" in done.stderr
     assert "msyncd_change_log" in country.traces("satellite"), "the other record types are captured"
 
 

@@ -221,7 +221,7 @@ def test_problems_of_the_configuration_stand_in_the_status(country: Country) -> 
     document = answer("status", "-c", country.satellite)
     (problem,) = document["configuration"]["problems"]
     assert problem["file"] == "types.yaml"
-    assert "types.yaml:3:3: item: the database has no table itm" in invoke("status", "-c", country.satellite).stdout
+    assert "types.yaml:3:17: item: the database has no table itm" in invoke("status", "-c", country.satellite).stdout
 
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
