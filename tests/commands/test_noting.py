@@ -13,6 +13,7 @@ LOOKS = {
     "check",
     "check-connection",
     "demo",
+    "doctor",
     "explain",
     "plan",
     "plugins",
