@@ -15,7 +15,7 @@ from msyncd.errors import TryLater
 from msyncd.flow.compare.ask import Found
 from msyncd.flow.compare.holding import compared_types
 from msyncd.flow.compare.repair import compare, one_type, told
-from msyncd.flow.ledger import compared
+from msyncd.flow.ledger import compared, receipts
 from msyncd.flow.satellite import Satellite
 from msyncd.model import PRIMARY
 
@@ -47,6 +47,9 @@ class Comparisons:
             return LOOK_SECONDS
         if self._types is not satellite.here.types:  # the tables or the configuration changed: begin again
             self._going_on, self._types = None, satellite.here.types
+        if self._filling(satellite):
+            self._going_on = None
+            return UNTIL_REACHED_SECONDS
         if self._going_on is None:
             name = self._due(satellite)
             if name is None:
@@ -95,6 +98,12 @@ class Comparisons:
             )
         else:
             self._log.debug("compared", record_type=found.record_type, records=found.records)
+
+    def _filling(self, satellite: Satellite) -> bool:
+        """Whether a fill is under way, or still to come: what it has not brought yet would all be a difference."""
+        with satellite.here.database.read() as reader:
+            pulled = receipts.pulled_from(reader, PRIMARY)
+        return pulled is None or pulled.fill_type != ""
 
     def _due(self, satellite: Satellite) -> str | None:
         """The record type that was compared longest ago, if that is long enough."""

@@ -1,9 +1,20 @@
 """The daemon compares by itself, says what differs, and repairs when it is asked to."""
 
 import signal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
+import pytest
+
+from msyncd.daemon.comparing import Comparisons
 from msyncd.daemon.control import ask
+from msyncd.daemon.cycling import Cycling
+from msyncd.daemon.site import Site
+from msyncd.errors import PeerUnreachable
+from msyncd.flow.compare.messages import Compare
 from tests.daemon.conftest import Country, until
+from tests.flow.support import stock_sites
 
 
 def _behind(country: Country, site: int, statement: str) -> None:
@@ -38,3 +49,25 @@ def test_a_difference_is_found_unasked_and_repaired_when_asked(country: Country)
     ]
     assert country.rows(1, "item") == country.rows(2, "item")
     assert dict(country.db[1].execute("SELECT type, differences FROM msyncd_compared WHERE peer = 2"))["item"] == 0
+
+
+def test_a_site_that_is_being_filled_is_not_compared(tmp_path: Path) -> None:
+    """All that it has not got yet would be a difference, and every digest of the primary's would be fetched."""
+    with stock_sites(tmp_path, joined=False) as sites:
+        satellite = sites[2].satellite
+        assert satellite is not None
+        satellite.hello()
+        site = SimpleNamespace(satellite=satellite)
+        comparing = Comparisons(cast("Site", site), cast("Cycling", None))
+        comparing.step()
+        sites[2].line.fail("pull", "lost request", after=3)
+        with pytest.raises(PeerUnreachable):
+            sites[2].cycle()
+        assert sites[2].rows("msyncd_pulled", "fill_type") != [("",)]
+        comparing.step()
+        assert not any(isinstance(message, Compare) for _, message, _ in sites[2].line.messages)
+        sites.sync(2)
+        for _ in range(20):
+            comparing.step()
+        names = ("invoice", "item", "line", "name", "patient", "stock", "store")
+        assert sorted(sites[2].rows("msyncd_compared", "type, differences")) == [(name, 0) for name in names]

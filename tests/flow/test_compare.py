@@ -1,11 +1,13 @@
 """Comparing by digests finds what differs and nothing else, costs little, and repairs by the owner's version."""
 
+import tracemalloc
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from msyncd.errors import MsyncdError
+from msyncd.flow.compare import ask
 from msyncd.flow.compare.ask import Found
 from msyncd.flow.compare.repair import compare, repair
 from msyncd.flow.ledger import compared
@@ -55,6 +57,59 @@ def filled(folder: Path, records: int) -> Sites:
         )
     sites.sync()
     return sites
+
+
+def test_no_more_is_held_than_is_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many ranges a question is about, their records are not kept for the answer."""
+    monkeypatch.setattr(ask, "RANGE", 100)
+    with stock_sites(tmp_path) as sites:
+        with sites.primary.transaction() as connection:
+            for number in range(3000):
+                connection.execute("INSERT INTO patient VALUES (?, ?)", (f"p{number:04}", f"{number:04}" * 200))
+        sites.sync(2)
+        peaks = []
+        for ranges in (3, 30):
+            monkeypatch.setattr(ask, "RANGES", ranges)
+            sites[2].line.messages.clear()
+            tracemalloc.start()
+            try:
+                assert compared_with_primary(sites[2])["patient"].records == 3000
+                peaks.append(tracemalloc.get_traced_memory()[1])
+            finally:
+                tracemalloc.stop()
+        assert peaks[1] < 1.5 * peaks[0], peaks
+
+
+def test_records_that_came_between_two_questions_are_compared_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A range that differs is read again: by then it has three times as many records as are read at once."""
+    monkeypatch.setattr(ask, "RANGE", 100)
+    with filled(tmp_path, 100) as sites:
+        behind(sites[2], "UPDATE stock SET quantity = 7777 WHERE id = 'k000050'")
+        came = False
+
+        def come(kind: str) -> None:
+            nonlocal came
+            if kind == "compare" and not came:
+                came = True
+                with sites[2].transaction() as connection:
+                    for number in range(300):
+                        connection.execute(
+                            "INSERT INTO stock VALUES (?, 's-BUM', 'i-1', NULL, 1, 'not sent')",
+                            (f"k000050-{number:03}",),
+                        )
+
+        satellite = sites[2].satellite
+        assert satellite is not None
+        comparing = ask.Comparing(satellite, sites[2].here.types.types["stock"])
+        sites[2].line.on_reply = come
+        for _ in comparing.steps():
+            pass
+        sites[2].line.on_reply = None
+        assert {key[0] for key in comparing.found.differing} >= {"k000050", "k000050-000", "k000050-299"}
+        comparing.settle(sites[2].cycle)
+        assert {key[0] for key in comparing.found.differing} == {"k000050"}
 
 
 def test_what_is_level_agrees_and_is_noted_at_both_ends(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from msyncd.databases.interface import Reader, Scope
 from msyncd.flow.compare.digests import Common, Running, common, digest, kinds_of, written
 from msyncd.flow.compare.holding import on_satellite
-from msyncd.flow.compare.messages import Compare, Compared, Digest, Range, Result
+from msyncd.flow.compare.messages import Compare, Compared, Range, Result
 from msyncd.flow.ledger import compared, meta, receipts, sites
 from msyncd.flow.ledger.receipts import Pulled
 from msyncd.model import PRIMARY, Changes, RecordType, Row
@@ -56,6 +56,14 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class _Span:
+    """A range as it is asked about: the key before it, and what stands for its records. They are not held."""
+
+    after: Row | None
+    spoken: Range
+
+
+@dataclass(frozen=True, slots=True)
 class _Held:
     """The records of a range here: keys, and rows as they are digested."""
 
@@ -97,13 +105,16 @@ class Comparing:
         """Compare the whole table; yields after each question, so that the caller can rest or stop there."""
         after: Row | None = None
         while True:
-            ranges = list(self._ranges(after))
-            self.found.records += sum(len(one.keys) for one in ranges)
-            self._narrow(ranges)
+            spans = list(self._spans(after))
+            self.found.records += sum(one.spoken.records for one in spans)
+            answer = self._ask(after=after, ranges=tuple(one.spoken for one in spans))
+            for place in answer.differ:
+                for held in self._read(spans[place]):
+                    self._look_closer(held)
             yield self.found
-            after = ranges[-1].upto
-            if after is None:
+            if spans[-1].spoken.upto is None:
                 return
+            after = tuple(spans[-1].spoken.upto)
 
     def settle(self, level: Level) -> None:
         """Look again at what seems to differ, until it agrees or stands still."""
@@ -144,47 +155,62 @@ class Comparing:
 
     # --- ranges -------------------------------------------------------------------------------------------------------
 
-    def _ranges(self, after: Row | None) -> Iterator[_Held]:
+    def _spans(self, after: Row | None) -> Iterator[_Span]:
         """The next ranges of the table; the last of all ends with None."""
-        database, width = self._satellite.here.database, len(self._type.key)
         for _ in range(RANGES):
-            with database.read() as reader:
-                rows = reader.page(self._type, after, RANGE, Scope())
-                upto = rows[-1][:width] if len(rows) == RANGE else None
-                yield self._held(after, upto, on_satellite(reader, self._satellite.here, self._type, rows))
-            if upto is None:
+            held = self._page(after, None)
+            yield _Span(after, held.spoken())
+            if held.upto is None:
                 return
-            after = upto
+            after = held.upto
+
+    def _read(self, span: _Span) -> Iterator[_Held]:
+        """The records of a range, as they stand by now: in several, if many came meanwhile."""
+        after, end = span.after, tuple(span.spoken.upto) if span.spoken.upto is not None else None
+        while True:
+            held = self._page(after, end)
+            yield held
+            if held.upto == end:
+                return
+            after = held.upto
+
+    def _page(self, after: Row | None, end: Row | None) -> _Held:
+        """As many records behind a key as are read at once; its `upto` is the `end` if there are no more up to that."""
+        with self._satellite.here.database.read() as reader:
+            rows = reader.page(self._type, after, RANGE, Scope(), end)
+            upto = rows[-1][: len(self._type.key)] if len(rows) == RANGE else end
+            return self._held(after, upto, on_satellite(reader, self._satellite.here, self._type, rows))
 
     def _held(self, after: Row | None, upto: Row | None, changes: Changes) -> _Held:
         rows = [row for row in changes.rows if row is not None]
         return _Held(after, upto, list(changes.keys), written(rows, self._shared))
 
-    def _narrow(self, ranges: list[_Held]) -> None:
-        """Ask which ranges differ, and look closer at those."""
-        answer = self._ask(after=ranges[0].after, ranges=tuple(one.spoken() for one in ranges))
+    def _look_closer(self, held: _Held) -> None:
+        """A range differs: ask about smaller ones in it, or about each record."""
+        if len(held.keys) <= FEW:
+            self._one_by_one(held)
+            return
+        parts = held.parts()
+        answer = self._ask(after=held.after, ranges=tuple(one.spoken() for one in parts))
         for place in answer.differ:
-            one = ranges[place]
-            if len(one.keys) > FEW:
-                self._narrow(one.parts())
-            else:
-                self._one_by_one(one)
+            self._look_closer(parts[place])
 
     def _one_by_one(self, held: _Held) -> None:
+        """The primary's records of the range may be many more than those here: they are not held."""
         here = {key: digest(row) for key, row in zip(held.keys, held.rows, strict=True)}
         last = Range(held.upto, 0, b"")
-        after, there = held.after, dict[Row, Digest]()
+        after = held.after
         while True:
             answer = self._ask(after=after, ranges=(last,), listing=True)
-            there |= {tuple(one.key): one for one in answer.records}
+            for one in answer.records:
+                mine = here.pop(tuple(one.key), None)
+                if mine != one.digest:
+                    self.found.differing[tuple(one.key)] = Difference(mine, one.digest, one.owner)
             if answer.upto is None:
                 break
             after = tuple(answer.upto)
-        for key in {*here, *there}:
-            other = there.get(key)
-            difference = Difference(here.get(key), other.digest if other else None, other.owner if other else None)
-            if difference.here != difference.there:
-                self.found.differing[key] = difference
+        for key, mine in here.items():
+            self.found.differing[key] = Difference(mine, None)
 
     # --- records ------------------------------------------------------------------------------------------------------
 
