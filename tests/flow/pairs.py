@@ -68,5 +68,5 @@ def as_written_for(kind: str, schema: str) -> str:
     """A schema for SQLite, for another database: keys need a length in MariaDB, and it wants references whole."""
     if kind == "mariadb":
         schema = re.sub(r"\bTEXT\b", "VARCHAR(80)", schema)
-        schema = re.sub(r"\bREFERENCES (\w+)(?! *\()", r"REFERENCES \1 (id)", schema)
+        schema = re.sub(r"\bREFERENCES (\w+)\b(?! *\()", r"REFERENCES \1 (id)", schema)
     return schema

@@ -1,7 +1,7 @@
 """Writing the application's rows past its guard: in multi-row statements that touch no other row than they name."""
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
@@ -42,14 +42,14 @@ class Applier(MariaDBReader):
         self._brought: dict[str, set[Row]] = {}
         self._marked: int | None = None
         self._savepoints = 0
-        self._circles = Circles(self, immediate=immediate)
+        self._circles = Circles(self, scene, immediate=immediate)
 
     def begin_applying(self, origin: int) -> None:
         """Nothing of what was put off before is of account; each write marks itself."""
-        self._circles.put_off = ()
+        self._circles.put_off = self._circles.let_go = ()
 
     def end_applying(self) -> None:
-        """Raises RowRejected if a reference that was put off still lacks its target."""
+        """Raises RowRejected for a reference that was put off and lacks its target, or that let go and still stands."""
         self._circles.end()
 
     @contextmanager
@@ -70,12 +70,12 @@ class Applier(MariaDBReader):
                 raise CareNeeded(str(error)) from error
             return
         self._savepoints += 1
-        name, put_off = f"msyncd_{self._savepoints}", self._circles.put_off
+        name, put_off, let_go = f"msyncd_{self._savepoints}", self._circles.put_off, self._circles.let_go
         self.session.run(f"SAVEPOINT {name}")
         try:
             yield
         except BaseException:
-            self._circles.put_off = put_off
+            self._circles.put_off, self._circles.let_go = put_off, let_go
             self._brought.clear()
             if self.session.in_transaction:
                 self.session.run(f"ROLLBACK TO {name}")
@@ -155,7 +155,7 @@ class Applier(MariaDBReader):
             rows = self._circles.without_targets(record_type, columns, rows)
             for some in self._circles.waves(record_type, columns, rows):
                 self._upsert(record_type, columns, some)
-            self._circles.set_references(record_type.table)
+            self._circles.written(record_type)
 
     def _upsert(self, record_type: RecordType, columns: Sequence[str], rows: Sequence[Row]) -> None:
         width, table = len(record_type.key), quoted(record_type.table)
@@ -209,7 +209,9 @@ class Applier(MariaDBReader):
             return
         with self.savepoint(), self._past_the_guard(record_type):
             there = self.locked(record_type, keys)
-            for some in self._circles.let_go(record_type, [key for key in keys if key in there]):
+            standing = [key for key in keys if key in there]
+            self._circles.before_delete(record_type, standing)
+            for some in self._circles.in_order(record_type, standing):
                 for piece in chunks(some):
                     where = self.among(record_type.table, record_type.key, piece)
                     self.session.run(f"DELETE FROM {quoted(record_type.table)} WHERE {where}")
@@ -225,7 +227,7 @@ class Applier(MariaDBReader):
         """Write one column of a record past the guard, unlogged."""
         self.write_columns(record_type, (column,), {key: (value,)})
 
-    def write_columns(self, record_type: RecordType, columns: Sequence[str], rows: dict[Row, Row]) -> None:
+    def write_columns(self, record_type: RecordType, columns: Sequence[str], rows: Mapping[Row, Row]) -> None:
         """Write some columns of records that stand, past the guard, unlogged."""
         names = (*record_type.key, *columns)
         there = self.locked(record_type, list(rows))

@@ -12,7 +12,7 @@ from msyncd.databases.mariadb.details import Detail
 from msyncd.databases.mariadb.reading import ReadPlan, logged_as
 from msyncd.databases.mariadb.tables import LEAST_WIDTH
 from msyncd.databases.mariadb.writing import WritePlan
-from msyncd.databases.references import circular
+from msyncd.databases.references import circular, emptied
 from msyncd.model import ForeignKey, RecordType, Row, Table
 
 Decoder = Callable[[Any], Any]
@@ -26,6 +26,11 @@ class Scene:
     types: Mapping[str, RecordType] = field(default_factory=dict)
     ids: Mapping[str, int] = field(default_factory=dict)
     width: int = LEAST_WIDTH
+
+    @property
+    def tables(self) -> Mapping[str, Table]:
+        """The tables by casefolded name."""
+        return self.catalogue.tables
 
     def details(self, table: str, columns: Sequence[str]) -> list[Detail]:
         """What is known of columns."""
@@ -82,7 +87,14 @@ class Scene:
     @cached_property
     def circular(self) -> Mapping[str, tuple[ForeignKey, ...]]:
         """By casefolded table: its references that lead back to it."""
-        return circular(self.catalogue.tables)
+        return circular(self.tables)
+
+    @cached_property
+    def checked_at_once(self) -> Mapping[str, tuple[ForeignKey, ...]]:
+        """Of these the ones that can be empty: InnoDB puts off no check."""
+        return {
+            name: tuple(one for one in keys if emptied(self.tables[name], one)) for name, keys in self.circular.items()
+        }
 
     @cached_property
     def _plans(self) -> dict[tuple[str, ...], Any]:

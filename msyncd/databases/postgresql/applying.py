@@ -12,11 +12,11 @@ from typing import Final
 
 import psycopg
 
+from msyncd.databases.circles import Circles
 from msyncd.databases.interface import RowRejected
 from msyncd.databases.kinds import rejected
 from msyncd.databases.postgresql.bodies import APPLYING
 from msyncd.databases.postgresql.catalog import ColumnEntry
-from msyncd.databases.postgresql.circles import Circles
 from msyncd.databases.postgresql.connection import Connection
 from msyncd.databases.postgresql.errors import mapped
 from msyncd.databases.postgresql.expressions import as_logged

@@ -52,18 +52,18 @@ class Known:
         return spelling_of(self.catalog)
 
     @cached_property
-    def circular(self) -> Mapping[str, tuple[ForeignKey, ...]]:
+    def checked_at_once(self) -> Mapping[str, tuple[ForeignKey, ...]]:
         """By casefolded table: references in a circle through other tables whose checks the database cannot put off."""
-        return {name: keys for name in self.tables if (keys := self._checked_at_once(name))}
+        return {name: keys for name in self.tables if (keys := self._in_circles_at_once(name))}
 
     def in_a_circle(self, record_type: RecordType) -> bool:
         """Whether such a reference leads from this record type's table, or to it."""
         name = record_type.table.casefold()
-        return name in self.circular or any(
-            one.parent.casefold() == name for keys in self.circular.values() for one in keys
+        return name in self.checked_at_once or any(
+            one.parent.casefold() == name for keys in self.checked_at_once.values() for one in keys
         )
 
-    def _checked_at_once(self, name: str) -> tuple[ForeignKey, ...]:
+    def _in_circles_at_once(self, name: str) -> tuple[ForeignKey, ...]:
         entry, table = self.catalog[name], self.tables[name]
         at_once = {entry.named(one.columns) for one in entry.references if not one.deferrable or one.on_delete == "r"}
         return tuple(one for one in through_others(self.tables, name) if one.columns in at_once and emptied(table, one))

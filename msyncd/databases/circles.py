@@ -1,17 +1,16 @@
-"""References in a circle between tables that are checked with each statement (P16): such a one is written empty, and
-set when its target stands; before a target is deleted, the rows that refer to it in a circle let go of it.
+"""References in a circle that are checked with each statement (P16): such a one is written empty, and set when its
+target stands; before a target is deleted, the rows of other tables that refer to it in a circle let go of it.
 
-What was put off and is not fulfilled when the applier ends is rejected, as a commit rejects what was deferred.
-References of a table to itself need nothing: one statement writes, or deletes, all rows of a call.
+What was put off and is not fulfilled when the applier ends is rejected, as a commit rejects what was deferred. How a
+reference of a table to itself is kept while its rows are written and deleted is the dialect's own affair.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from msyncd.databases.interface import RowRejected
-from msyncd.databases.postgresql.known import Known
 from msyncd.databases.references import PutOff, emptied, values_at, without
-from msyncd.model import ForeignKey, RecordType, Row, Value
+from msyncd.model import ForeignKey, RecordType, Row, Table, Value
 
 
 class Hand(Protocol):
@@ -24,14 +23,29 @@ class Hand(Protocol):
     def write_columns(self, record_type: RecordType, columns: Sequence[str], rows: Mapping[Row, Row]) -> None: ...
 
 
+class Scene(Protocol):
+    """What is known of the database: the tables by casefolded name, and the record types in force.
+
+    `checked_at_once` holds, by casefolded table, its references in a circle that can be empty and whose checks the
+    database cannot put off.
+    """
+
+    @property
+    def tables(self) -> Mapping[str, Table]: ...
+    @property
+    def types(self) -> Mapping[str, RecordType]: ...
+    @property
+    def checked_at_once(self) -> Mapping[str, tuple[ForeignKey, ...]]: ...
+
+
 class Circles:
-    """Looks after the references in a circle for one transaction.
+    """Looks after the references in a circle for one transaction; `immediate`: none is put off.
 
     `put_off`: what is still to be set. `let_go`: rows that have let go of a target that was then deleted.
     """
 
-    def __init__(self, hand: Hand, known: Known, *, immediate: bool) -> None:
-        self._hand, self._known = hand, known
+    def __init__(self, hand: Hand, scene: Scene, *, immediate: bool) -> None:
+        self._hand, self._scene = hand, scene
         self._immediate = immediate
         self.put_off: tuple[PutOff, ...] = ()
         self.let_go: tuple[PutOff, ...] = ()
@@ -40,9 +54,9 @@ class Circles:
 
     def without_targets(self, record_type: RecordType, columns: Sequence[str], rows: Sequence[Row]) -> Sequence[Row]:
         """The rows as they can be written now: references whose target does not stand yet are empty, and put off."""
-        table = self._known.tables[record_type.table.casefold()]
+        table = self._scene.tables[record_type.table.casefold()]
         width = len(record_type.key)
-        for reference in self._known.circular.get(record_type.table.casefold(), ()):
+        for reference in self._scene.checked_at_once.get(record_type.table.casefold(), ()):
             if self._immediate or not set(reference.columns) <= set(columns):
                 continue
             values = values_at(rows, columns, reference.columns)
@@ -84,7 +98,7 @@ class Circles:
                 key: value for value, key in self._hand.holders(child.table, reference.columns, targets, child.key)
             }
             if refer:
-                empty = emptied(self._known.tables[child.table.casefold()], reference)
+                empty = emptied(self._scene.tables[child.table.casefold()], reference)
                 nothing: tuple[Value, ...] = (None,) * len(empty)
                 self._hand.write_columns(child, empty, dict.fromkeys(refer, nothing))
                 self.let_go = (*self.let_go, PutOff(child, reference, refer))
@@ -95,9 +109,9 @@ class Circles:
             return []
         return [
             (child, reference)
-            for child in self._known.types.values()
-            for reference in self._known.circular.get(child.table.casefold(), ())
-            if reference.parent.casefold() == record_type.table.casefold()
+            for child in self._scene.types.values()
+            for reference in self._scene.checked_at_once.get(child.table.casefold(), ())
+            if reference.parent.casefold() == record_type.table.casefold() != child.table.casefold()
             and reference.on_delete in {"NO ACTION", "RESTRICT"}
         ]
 
