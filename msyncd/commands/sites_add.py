@@ -94,6 +94,7 @@ def _codes(text: str | None) -> list[str] | None:
 def _hand_over(settings: "Settings", given: dict[str, Any], password: str | None) -> "HandOver":
     from msyncd.settings.addresses import site_url
     from msyncd.settings.satellite_file import HandOver
+    from msyncd.settings.signing_key import made
 
     written = given["primary_url"]
     if written is None:
@@ -104,7 +105,7 @@ def _hand_over(settings: "Settings", given: dict[str, Any], password: str | None
     database = given["database"] or settings.this_site.database
     if given["database"] is None and not database.startswith("sqlite:////"):
         raise WrongUsage("--write without --database", hint="name the application's database on that server")
-    return HandOver(understood.url, database, password, given["ca_certificate"])
+    return HandOver(understood.url, database, password, given["ca_certificate"], made(settings.state_directory))
 
 
 def _write(target: Path, one: Edited, site: int, hand_over: "HandOver") -> None:

@@ -92,6 +92,7 @@ class Welcome(msgspec.Struct, frozen=True):
     problems: tuple[str, ...] = ()
     refusals: tuple["SpokenRefusal", ...] = ()
     now: str = ""
+    public_key: str = ""
     anew: int = 0
     """Not 0: others had this site's place since this database did; it joins anew, once for each number (P35)."""
 

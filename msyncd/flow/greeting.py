@@ -11,6 +11,7 @@ from msyncd.errors import CloneRefused, PeerRefused, RestoredBackup
 from msyncd.flow.conversation import PROTOCOL_VERSION, Hello, Welcome
 from msyncd.flow.fill import begin_anew, scope_of
 from msyncd.flow.here import Here
+from msyncd.flow.keys import other_key
 from msyncd.flow.ledger import fills, meta, owed, receipts, refusals, replaced, sites
 from msyncd.flow.ledger.receipts import Receipt
 from msyncd.flow.ledger.sites import Known
@@ -77,7 +78,7 @@ def _register(writer: Writer, here: Here, hello: Hello, stopped: Mapping[str, st
         database_id=hello.database_id,
         installation_id=hello.installation_id,
         generation=hello.generation,
-        public_key=hello.public_key,
+        public_key=before.public_key or hello.public_key or None,  # the first one stands (P37)
         version=hello.version,
         heard=hello.heard,
         last_contact=here.now(),
@@ -119,7 +120,7 @@ def _fill(writer: Writer, here: Here, site: int, name: str) -> None:
 def _welcome(reader: Reader, here: Here, hello: Hello, site: Site, known: Known, stopped: Mapping[str, str]) -> Welcome:
     receipt = receipts.receipt_of(reader, hello.sync_id, hello.database_id, hello.generation)
     stores, all_sites = spoken_facts(here.facts)
-    problems = disagreements(here, hello)
+    problems = (*disagreements(here, hello), *other_key(here, known, hello.public_key))
     return Welcome(
         protocol=PROTOCOL_VERSION,
         version=__version__,
@@ -136,6 +137,7 @@ def _welcome(reader: Reader, here: Here, hello: Hello, site: Site, known: Known,
         pushed=receipt.cursor if receipt else START,
         pushed_mark=receipt.mark if receipt else "",
         joined=known.joined,
+        public_key=here.public_key,
         anew=replaced.came_between(reader, hello.sync_id, hello.database_id),
         problems=(*problems, *(f"{name}: {reason}" for name, reason in stopped.items())),
         refusals=refusals.unheard(reader, hello.sync_id, hello.heard),

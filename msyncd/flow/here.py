@@ -29,6 +29,8 @@ class Here:
     facts: Facts
     installation_id: str
     clock: Clock = utc_now
+    public_key: str = ""
+    """The public half of the key with which this installation signs bundles; "" where it is only looked at."""
 
     @property
     def site(self) -> int:

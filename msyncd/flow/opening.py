@@ -20,6 +20,7 @@ from msyncd.flow.types import TypeSet, resolve
 from msyncd.flow.world import FlowWorld
 from msyncd.model import PRIMARY, Changes, Facts, RecordType, Row
 from msyncd.plugins import Plugins
+from msyncd.settings import signing_key
 from msyncd.settings.state_directory import INSTALLATION
 from msyncd.settings.values import Place, Settings
 
@@ -58,7 +59,14 @@ def open_site(
     installed = database.install(Capture(settings.this_site.sync_id, captured, expected))
     types = replace(types, ids=installed.ids)
     here = Here(
-        settings, database, types, plugins, known, installation_id(settings.state_directory, settings.file), clock
+        settings,
+        database,
+        types,
+        plugins,
+        known,
+        installation_id(settings.state_directory, settings.file),
+        clock,
+        signing_key.made(settings.state_directory),
     )
     with database.write() as writer:
         meta.identity(writer)

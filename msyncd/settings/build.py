@@ -105,6 +105,7 @@ def _peer(section: PeerSection, sources: Sources) -> PeerSite:
         old_password=_old_secret(section, sources),
         ca_certificate=_path(section.ca_certificate, sources.base),
         proxy=section.proxy,
+        public_key=section.public_key,
     )
 
 

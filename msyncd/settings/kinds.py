@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from msyncd.model import ZeroDates
 from msyncd.settings.nodes import WrittenFloat, WrittenInt
+from msyncd.settings.signing_key import key_bytes
 
 _DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*(s|m|h)?")
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -138,6 +139,15 @@ def _example(value: object) -> str:
     return shown(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else "CMS"
 
 
+def _public_key(value: object) -> str:
+    text = _text(value)
+    try:
+        key_bytes(text)
+    except ValueError:
+        raise wrong(f"must be a key, not {shown(text)}", "`msyncd export` on that site says it: ed25519:…") from None
+    return text
+
+
 def one_of(*words: str) -> BeforeValidator:
     """Says which words there are if the value is none of them; a close one is suggested."""
 
@@ -170,6 +180,7 @@ Interval = Annotated[float, PlainValidator(_interval), WithJsonSchema({"type": [
 SyncId = Annotated[int, PlainValidator(whole_number), WithJsonSchema({"type": "integer", "minimum": 1})]
 # A password may be all digits; it is shown as it is written and expanded only when the values are built.
 Password = Annotated[str, PlainValidator(_text), WithJsonSchema({"type": ["string", "integer"]})]
+PublicKey = Annotated[str, PlainValidator(_public_key), WithJsonSchema({"type": "string"})]
 Columns = Annotated[tuple[str, ...], PlainValidator(_column_list), WithJsonSchema(_TEXTS)]
 Key = Annotated[
     tuple[str, ...], PlainValidator(_key), WithJsonSchema({"anyOf": [{"type": "string"}, {**_TEXTS, "minItems": 1}]})

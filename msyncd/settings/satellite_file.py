@@ -13,12 +13,16 @@ PASSWORD_FILE: Final = "password"
 
 @dataclass(frozen=True)
 class HandOver:
-    """What a satellite's file needs beside what the primary's says. `password` None: it is carried in a file."""
+    """What a satellite's file needs beside what the primary's says. `password` None: it is carried in a file.
+
+    `public_key` is the primary's own, by which its bundles are known (P37).
+    """
 
     url: str
     database: str
     password: str | None = None
     ca_certificate: str | None = None
+    public_key: str = ""
 
 
 def satellite_file(primary: Settings, site: PeerSite, given: HandOver) -> str:
@@ -51,6 +55,8 @@ def satellite_file(primary: Settings, site: PeerSite, given: HandOver) -> str:
 
 def _primary(primary: Settings, given: HandOver) -> list[str]:
     first: dict[str, Value] = {"name": primary.this_site.name, "url": given.url}
+    if given.public_key:
+        first["public_key"] = given.public_key  # so that its bundles are known before the two have met
     if given.ca_certificate is not None:
         first["ca_certificate"] = given.ca_certificate
     return ["  - sync_id: 1", *(f"    {entry(key, value)}" for key, value in first.items())]

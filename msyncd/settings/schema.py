@@ -10,6 +10,7 @@ from msyncd.settings.kinds import (
     Flag,
     Interval,
     Password,
+    PublicKey,
     Store,
     SyncId,
     Text,
@@ -103,6 +104,10 @@ class PeerSection(Section):
         "The certificate of the private authority that signed that site's certificate.", example="private-ca.pem"
     )
     proxy: Text | None = setting("The proxy through which that site is reached.", example="http://proxy.local:3128")
+    public_key: PublicKey | None = setting(
+        "The key by which bundles of that site are known, where the two have never met on the line.",
+        example="ed25519:A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg",
+    )
 
 
 class ListenSection(Section):

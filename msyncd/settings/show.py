@@ -118,6 +118,7 @@ def _peer(peer: PeerSite) -> dict[str, Any]:
         "old_password": _password(peer.old_password),
         "ca_certificate": _text(peer.ca_certificate),
         "proxy": _Hidden(peer.proxy, without_password(peer.proxy)) if peer.proxy else None,
+        "public_key": peer.public_key,
     }
 
 

@@ -70,6 +70,7 @@ class PeerSite:
     old_password: Secret | None = None
     ca_certificate: Path | None = None
     proxy: str | None = None
+    public_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ class Known:
     to_receive: int | None = None
     filling: str | None = None
     stopped: Mapping[str, str] | None = None
+    public_key: str = ""
 
     def success_is_old(self, now: datetime) -> bool:
         """Whether a success of now is to be noted, though nothing else is; also if the clock was set back."""
@@ -44,7 +45,7 @@ class Known:
 
 _COLUMNS = (
     "sync_id, database_id, installation_id, generation, version, joined, heard, confirmed_major, confirmed_seq,"
-    " held_mark, last_contact, last_success, problem, batch_size, to_receive, filling, record_types"
+    " held_mark, last_contact, last_success, problem, batch_size, to_receive, filling, record_types, public_key"
 )
 
 
@@ -75,6 +76,7 @@ def known_all(reader: Reader) -> dict[int, Known]:
             None if row[14] is None else int(str(row[14])),
             _text(row[15]),
             json.loads(str(row[16])) if row[16] is not None else None,
+            str(row[17] or ""),
         )
     return found
 
