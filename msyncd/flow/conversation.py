@@ -216,6 +216,8 @@ class Pull(msgspec.Struct, frozen=True):
     given: tuple[tuple[str, int], ...] = ()
     """Requests for a store's records that this site has met: store and number, as PushReply.wanted gave them."""
     installation_id: str = ""
+    run: str = ""
+    """The last reply's, if it was taken in and nothing since: then what went ahead of its turn is not sent again."""
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -244,6 +246,8 @@ class PullReply(msgspec.Struct, frozen=True):
     """Where the primary's log ended when a batch was read that is not the last: a cycle need not go on beyond."""
     seconds: float = 0.0
     """How long the primary took to read it: that is not the line's doing."""
+    run: str = ""
+    """Names the unbroken run of batches to which this one belongs; empty: the log ends with it."""
 
 
 class Waiting(msgspec.Struct, frozen=True, rename={"facts_number": "facts"}):

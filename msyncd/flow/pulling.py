@@ -6,6 +6,8 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from msyncd.databases.interface import Reader, Scope, Writer
 from msyncd.errors import TryLater
 from msyncd.flow.apply import NeedsMoreError
@@ -46,11 +48,14 @@ def pull_all(satellite: "Satellite", progress: "Progress") -> tuple[int, int | N
     with here.database.read() as reader:
         pace = Pace(sites.known(reader, PRIMARY).batch_size or pace.size)
     applied, include, end = 0, list[Record](), None
+    run, stood = "", Pulled()
     while True:
         started = perf_counter()
         with here.database.read() as reader:
             pulled = receipts.pulled_from(reader, PRIMARY) or Pulled()
             request = _request(satellite, reader, pulled, pace, include)
+        if pulled == stood:  # else somebody else has moved it, such as a bundle: that run is broken
+            request = msgspec.structs.replace(request, run=run)
         reply = satellite.peer.pull(request)
         arrived = perf_counter()
         try:
@@ -65,6 +70,7 @@ def pull_all(satellite: "Satellite", progress: "Progress") -> tuple[int, int | N
             continue
         include = []
         applied += got
+        run, stood = reply.run, _moved(pulled, reply, _mark_of(pulled, reply))
         applying = perf_counter() - arrived
         pace = pace.after(got, max(0.0, arrived - started - reply.seconds) + applying, applying)
         if got:
@@ -121,7 +127,7 @@ def _take(satellite: "Satellite", pulled: Pulled, reply: PullReply, request: Pul
     assert satellite.link is not None
     batch, piece = reply.batch, reply.piece
     nothing = piece is None and (batch is None or not len(batch)) and reply.cursor == pulled.cursor
-    mark = batch.mark if batch is not None else pulled.mark
+    mark = _mark_of(pulled, reply)
     if nothing and not reply.refusals and not reply.wanted and mark == pulled.mark and not request.standing:
         return 0
     applied, left = 0, None
@@ -137,6 +143,10 @@ def _take(satellite: "Satellite", pulled: Pulled, reply: PullReply, request: Pul
         applied, left = applied + took.outcome.applied, took.left
         if left is None:
             return applied
+
+
+def _mark_of(pulled: Pulled, reply: PullReply) -> str:
+    return reply.batch.mark if reply.batch is not None else pulled.mark
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,6 +225,25 @@ def test_p08_a_restored_primary_is_recognised(tmp_path: Path) -> None:
             sites[2].cycle()
 
 
+def test_p08_a_mark_is_never_older_than_the_rows_that_it_comes_with(tmp_path: Path) -> None:
+    """A batch that ends before the log does brings rows as they are now, which a backup from before does not know."""
+    with stock_sites(tmp_path, request_size=1) as sites:
+        sites.primary.write("UPDATE item SET name = 'x' WHERE id = 'i-1'")
+        sites.primary.write("UPDATE item SET name = 'x' WHERE id = 'i-2'")
+        sites[2].line.fail("pull", "lost reply")
+        with pytest.raises(PeerUnreachable):
+            sites[2].cycle()  # a mark is noted that reaches beyond the first batch
+        backup = sites.primary.backup()
+        sites.primary.write("UPDATE item SET name = 'y' WHERE id = 'i-1'")
+        sites[2].line.fail("pull", "lost request", after=1)
+        with pytest.raises(PeerUnreachable):
+            sites[2].cycle()  # the first batch alone, with what only the future of the backup knows
+        assert sites[2].rows("item", "id, name")[0] == ("i-1", "y")
+        sites.primary.restore(backup)
+        with pytest.raises(RestoredBackup):
+            sites[2].cycle()
+
+
 def test_p08_a_clone_is_refused(tmp_path: Path) -> None:
     """The database was copied to another machine: the installation ID, which lives outside it, is another."""
     with stock_sites(tmp_path) as sites:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from msyncd.errors import CloneRefused, JoiningUndecided, MsyncdError, PeerUnreachable, RestoredBackup, WrongUsage
-from msyncd.flow import serving
+from msyncd.flow import confirming, serving
 from msyncd.flow.compare.repair import compare
 from msyncd.flow.conversation import Pull, Push
 from msyncd.flow.ledger import meta
@@ -123,7 +123,7 @@ def test_p35_a_token_that_still_holds_does_not_let_the_replaced_one_in(tmp_path:
 def test_p35_a_site_that_is_replaced_while_its_pull_is_answered_confirms_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard = serving._heard
+    heard = confirming.confirm
 
     def after_a_replacement(*arguments: Any) -> None:
         replace(sites)
@@ -132,7 +132,7 @@ def test_p35_a_site_that_is_replaced_while_its_pull_is_answered_confirms_nothing
     with stock_sites(tmp_path) as sites:
         sites.primary.write("INSERT INTO item VALUES ('i-3', 'IBU', 'ibuprofen')")
         sites[2].cycle()
-        monkeypatch.setattr(serving, "_heard", after_a_replacement)
+        monkeypatch.setattr(serving, "confirm", after_a_replacement)
         with pytest.raises(CloneRefused, match="was replaced as site 2"):
             sites[2].cycle()
         with sites.primary.here.database.read() as reader:
