@@ -34,7 +34,8 @@ USAGE = """\
 usage: python3 run.py COMMAND [arguments]
 
   demo    a primary and two satellites on this machine, with a live view (--once: the story to its end)
-  test    the test suite, on all cores (arguments go to pytest)
+  test    the test suite, on all cores, in some minutes (--all: also on PostgreSQL and MariaDB, where there are servers;
+          any other arguments go to pytest, which then runs what they say)
   lint    format, lint, types, import layers
   bench   the measurements of bench/ (arguments go to them)
   setup   only make .venv, with what tests need
@@ -229,8 +230,9 @@ def test(arguments: Sequence[str]) -> None:
     venv = Venv(ROOT, EVERYTHING)
     ensure(venv)
     os.chdir(ROOT)
+    chosen = {(): ["-m", "not servers"], ("--all",): []}.get(tuple(arguments), arguments)
     # worksteal: the story tests differ in length by a factor of a hundred.
-    become(venv, "pytest", "-n", "auto", "--dist", "worksteal", *arguments)
+    become(venv, "pytest", "-n", "auto", "--dist", "worksteal", *chosen)
 
 
 def setup(arguments: Sequence[str]) -> None:

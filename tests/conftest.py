@@ -13,6 +13,27 @@ settings.register_profile("msyncd", deadline=None, suppress_health_check=[Health
 settings.load_profile("msyncd")
 
 
+SERVERS = ("postgresql", "mariadb")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a server: `run.py test` leaves it out, `run.py test --all` does not."""
+    for item in items:
+        if _needs_server(item):
+            item.add_marker("servers")
+
+
+def _needs_server(item: pytest.Item) -> bool:
+    """By the folder it is in, or by the kind of database that it asks for."""
+    if any(name in item.path.parent.parts for name in SERVERS):
+        return True
+    given = getattr(item, "callspec", None)
+    if given is None or "databases" not in getattr(item, "fixturenames", ()):
+        return False
+    parameters = " ".join(str(value) for value in given.params.values())
+    return any(name in parameters for name in SERVERS)
+
+
 @pytest.fixture(scope="session")
 def databases() -> Iterator[Databases]:
     """Where tests get empty databases of any kind from."""
