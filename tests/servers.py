@@ -1,6 +1,7 @@
 """Where databases for tests can be made: a server of each kind, found once, and databases that are dropped again."""
 
 import os
+import re
 import secrets
 import time
 from collections.abc import Iterator
@@ -153,10 +154,10 @@ def _drop_leftovers(kind: str, connection: Any) -> None:
     """Drop what killed runs left: databases whose process is gone, or that are older than any run."""
     sql = {"postgresql": "SELECT datname FROM pg_database", "mariadb": "SHOW DATABASES"}[kind]
     for (name,) in connection.execute(sql):
-        made, _, process = str(name).removeprefix(_PREFIX).partition("_")
-        if not str(name).startswith(_PREFIX) or not process.partition("_")[0].isdigit():
+        ours = re.fullmatch(rf"{_PREFIX}([0-9a-f]+)_([0-9]+)_.*", str(name))
+        if ours is None:
             continue
-        age = time.time() - int(made, 16)
-        if age > OLDEST or (age > 60 and not Path(f"/proc/{process.partition('_')[0]}").exists()):
+        age = time.time() - int(ours[1], 16)
+        if age > OLDEST or (age > 60 and not Path(f"/proc/{ours[2]}").exists()):
             with suppress(Exception):  # another worker drops the same
                 _drop(kind, connection, str(name))

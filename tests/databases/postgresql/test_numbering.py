@@ -166,7 +166,7 @@ def _look(database: Database) -> None:
 @pytest.fixture
 def another_url(stock: Stock) -> Iterator[str]:
     """An empty database beside the first."""
-    name = f"msyncd_test_restored_{os.getpid()}_{time.monotonic_ns()}"
+    name = f"msyncd_test_{int(time.time()):x}_{os.getpid()}_restored{time.monotonic_ns()}"
     stock.run(f"CREATE DATABASE {name}")
     where, slash, _ = stock.application.url.rpartition("/")
     yield f"{where}{slash}{name}"
@@ -193,7 +193,7 @@ def test_a_dump_is_restored_into_another_database(stock: Stock, another_url: str
 def test_a_copy_by_template_is_another_database(stock: Stock) -> None:
     stock.run(HEADER)
     end = stock.forget()
-    name = f"msyncd_test_copied_{os.getpid()}_{time.monotonic_ns()}"
+    name = f"msyncd_test_{int(time.time()):x}_{os.getpid()}_copied{time.monotonic_ns()}"
     where, slash, old = stock.application.url.rpartition("/")
     stock.database.close()
     stock.application.connection.close()
