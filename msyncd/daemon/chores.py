@@ -13,6 +13,8 @@ from msyncd.flow.trimming import trim
 
 TRIM_SECONDS = 60.0
 RETRY_SECONDS = 60.0
+FOLLOW_SECONDS = 5.0
+"""How often a worker that leaves the chores to another looks whether that one is still there."""
 
 
 def chore(
@@ -27,8 +29,10 @@ def chore(
     log = structlog.get_logger("msyncd.daemon")
 
     def step() -> float:
+        if not site.here.database.leads():
+            return min(FOLLOW_SECONDS, every)
         with site.boundary.shared():
-            done = work(site.here) if site.here.database.leads() else 0
+            done = work(site.here)
         if done:
             log.debug("done", loop=name, number=done)
             site.wake()

@@ -20,6 +20,10 @@ from msyncd.databases.postgresql.locking import LEADING
 RENEWED_SECONDS: Final = 60.0
 FORGOTTEN: Final = "3 minutes"
 
+_LOOK_SECONDS: Final = 2.0
+"""How often who waits looks whether it leads."""
+_QUEUED_SECONDS: Final = 0.05
+
 _THERE: Final = "SELECT to_regclass('msyncd.msyncd_listener') IS NOT NULL"
 _LISTEN: Final = f"""INSERT INTO msyncd.msyncd_listener (pid, until)
 VALUES (pg_backend_pid(), now() + interval '{FORGOTTEN}') ON CONFLICT (pid) DO UPDATE SET until = excluded.until"""
@@ -36,6 +40,7 @@ class Listener:
         self._connection: Connection | None = None
         self._said = 0.0
         self._leads = False
+        self._looked = 0.0
         self.pid: int | None = None
         """Of the backend that listens; None while none does."""
 
@@ -45,6 +50,8 @@ class Listener:
             try:
                 with mapped(self._address.shown):
                     connection = self._listening()
+                    if time.monotonic() - self._looked > _LOOK_SECONDS:
+                        self._lead(connection)
                     return any(True for _ in connection.notifies(timeout=seconds, stop_after=1))
             except BaseException:
                 self._drop()
@@ -55,19 +62,25 @@ class Listener:
 
         The lock ends with the connection. Raises DatabaseUnavailable.
         """
-        with self._lock:
+        # somebody who waits has the connection almost always, and looks by himself: nobody queues for it
+        if self._lock.acquire(timeout=_QUEUED_SECONDS):
             try:
                 with mapped(self._address.shown):
-                    connection = self._listening()
-                    if self._leads:
-                        connection.execute("SELECT 1")  # else the lock has gone with it
-                    else:
-                        sql = "SELECT pg_try_advisory_lock(%s::integer, %s::integer)"
-                        self._leads = bool(connection.execute(sql, LEADING).fetchall()[0][0])
-                    return self._leads
+                    self._lead(self._listening())
             except BaseException:
                 self._drop()
                 raise
+            finally:
+                self._lock.release()
+        return self._leads
+
+    def _lead(self, connection: Connection) -> None:
+        if self._leads:
+            connection.execute("SELECT 1")  # else the lock has gone with it
+        else:
+            sql = "SELECT pg_try_advisory_lock(%s::integer, %s::integer)"
+            self._leads = bool(connection.execute(sql, LEADING).fetchall()[0][0])
+        self._looked = time.monotonic()
 
     def _listening(self) -> Connection:
         if self._connection is None or self._connection.closed:
