@@ -33,6 +33,8 @@ class PrivateServer:
         self.options = list(options)
         self._network = ["--bind-address=127.0.0.1", f"--port={port}"] if port else ["--skip-networking"]
         self._data = folder / "data"
+        # a server that starts removes every temporary table that lies there, whosever it is
+        self._environment = {**os.environ, "TMPDIR": str(folder / "temporary")}
         # a socket's path may have 107 characters
         self._run = Path(tempfile.mkdtemp(prefix="msyncd-db-"))
         atexit.register(shutil.rmtree, self._run, ignore_errors=True)
@@ -46,6 +48,7 @@ class PrivateServer:
 
     def __enter__(self) -> Self:
         self._data.mkdir(parents=True)
+        Path(self._environment["TMPDIR"]).mkdir()
         subprocess.run(
             [
                 "mariadb-install-db", "--no-defaults", f"--datadir={self._data}",
@@ -53,6 +56,7 @@ class PrivateServer:
             ],
             check=True,
             capture_output=True,
+            env=self._environment,
         )  # fmt: skip
         self.start()
         return self
@@ -71,7 +75,7 @@ class PrivateServer:
             *self.options,
         ]  # fmt: skip
         with (self._data.parent / "log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=self._environment)
         give_up = time.monotonic() + START_SECONDS
         while True:
             try:
