@@ -14,13 +14,14 @@ from msyncd.flow.conversation import TypeChanges
 from msyncd.flow.drafting import Draft, draft
 from msyncd.flow.fold import Folded, Known
 from msyncd.flow.here import Here
+from msyncd.flow.ledger.fills import Fill
 from msyncd.flow.ledger.held import held_keys
 from msyncd.flow.ledger.spool import relayed, spooled
 from msyncd.flow.ledger.versions import versions_of
 from msyncd.flow.route import interest_of
 from msyncd.flow.values import size_of
 from msyncd.flow.window import Window, read_window
-from msyncd.model import Changes, Cursor, Direction, Row, Site
+from msyncd.model import Changes, Cursor, Direction, Row, Site, Value
 from msyncd.plugins import Failed
 
 MOST_BYTES = 2 << 20
@@ -73,21 +74,25 @@ def read_outgoing(
     stopped: Mapping[str, str],
     include: Sequence[tuple[str, Row]] = (),
     ahead: Ahead | None = None,
+    filling: Sequence[Fill] = (),
 ) -> Outgoing:
     """The next batch for a peer: about `limit` records that changed beyond a cursor, whole families.
 
     `stopped` says which record types do not travel to this peer, and why; `include` names records to take in besides;
-    `ahead` remembers from batch to batch what has gone before its turn. Where nothing of a stretch of the log is for
+    `ahead` remembers from batch to batch what has gone before its turn; `filling` are fills that go on beside: of what
+    they bring, the peer may have nothing yet. Where nothing of a stretch of the log is for
     the peer, the next stretch is looked at, so that `types` is empty only at the log's end.
     """
     interest = interest_of(here, peer) if here.is_primary else None
     ahead = Ahead() if ahead is None else ahead
     place, entries = after, ahead.entries(limit)
     while True:
-        out, window = _read_one(reader, here, peer, place, entries, limit, interest, stopped, include, ahead)
+        out, window = _read_one(reader, here, peer, place, entries, limit, interest, stopped, include, ahead, filling)
         while out.size > MOST_BYTES and window.entries > 1:
             entries = window.entries // 2
-            out, window = _read_one(reader, here, peer, place, entries, limit, interest, stopped, include, ahead)
+            out, window = _read_one(
+                reader, here, peer, place, entries, limit, interest, stopped, include, ahead, filling
+            )
         ahead.went(window)
         if len(out) or not out.more or out.left_out or out.failed:
             return replace(out, after=after)
@@ -105,6 +110,7 @@ def _read_one(
     stopped: Mapping[str, str],
     include: Sequence[tuple[str, Row]],
     ahead: Ahead,
+    filling: Sequence[Fill],
 ) -> tuple[Outgoing, Window]:
     window = read_window(reader, here.types, after, entries, limit, interest, ahead)
     _take_in(reader, here, peer.sync_id, window, include)
@@ -126,6 +132,8 @@ def _read_one(
         drafted.writes, fits, too_large = fitting(drafted.writes)
         size += fits
         failed += [*drafted.failed, *too_large]
+        if filling:
+            _take_whole(reader, here, peer.sync_id, window, drafted, filling)
         if here.plugins.routed_by_plugins and here.is_primary:
             _take_lines_along(reader, here, peer.sync_id, window, drafted)
             holds[name] = tuple(drafted.writes.keys)
@@ -162,9 +170,25 @@ def _take_lines_along(reader: Reader, here: Here, peer: int, window: Window, hea
         return
     there = held_keys(reader, peer, name, header.writes.keys)
     turned = [key[0] for key in (*(key for key in header.writes.keys if key not in there), *header.leaves)]
-    for child_name in here.types.children[name] if turned else ():
+    _take_children(reader, here, peer, window, name, turned)
+
+
+def _take_whole(reader: Reader, here: Here, peer: int, window: Window, header: Draft, filling: Sequence[Fill]) -> None:
+    """A header that a fill has perhaps not brought yet takes along all its lines, changed or not (P9)."""
+    name, writes = header.record_type.name, header.writes
+    fills = [one for one in filling if one.record_type in (None, here.types.root(name))]
+    headers = [
+        key[0]
+        for key, store in zip(writes.keys, writes.stores, strict=True)
+        if any(one.stores is None or store in one.stores for one in fills)
+    ]
+    _take_children(reader, here, peer, window, name, headers)
+
+
+def _take_children(reader: Reader, here: Here, peer: int, window: Window, name: str, headers: Sequence[Value]) -> None:
+    for child_name in here.types.children[name] if headers else ():
         child = here.types.types[child_name]
-        for row in reader.children_of(child, turned):
+        for row in reader.children_of(child, headers):
             key = child.key_of(row)
             known: Known = (here.types.ids[child_name], WRITE, here.site, None, None, None, None, peer, None, *key)
             window.folded.setdefault(child_name, Folded()).records.setdefault(key, known)

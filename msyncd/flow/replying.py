@@ -11,7 +11,7 @@ from msyncd.flow.conflict import number_outgoing
 from msyncd.flow.conversation import Batch, Pull, PullReply, TypeChanges
 from msyncd.flow.fill import read_piece, stopped_of
 from msyncd.flow.here import Here
-from msyncd.flow.ledger import held, marks, owed
+from msyncd.flow.ledger import fills, held, marks, owed
 from msyncd.flow.ledger.aside import Record
 from msyncd.flow.ledger.fills import Fill
 from msyncd.flow.ledger.sites import Known
@@ -45,7 +45,15 @@ def next_batch(
     """The next batch of the log behind a cursor. `mark` is that of a bundle, which notes it itself before it leaves."""
     with here.database.read() as reader:
         out = read_outgoing(
-            reader, here, peer, after, limit, stopped=known.stopped or {}, include=include, ahead=ahead or Ahead()
+            reader,
+            here,
+            peer,
+            after,
+            limit,
+            stopped=known.stopped or {},
+            include=include,
+            ahead=ahead or Ahead(),
+            filling=[one for one in fills.fills(reader, peer.sync_id) if not one.initial],
         )
         newest, reaches = marks.newest(reader, marks.SHARED) if mark is None else (mark, reader.log_end())
         left = reader.log_left(out.upto)  # entries of the log: what is for the site is not more

@@ -10,9 +10,12 @@ from msyncd.databases.sqlite.reader import SQLiteReader
 from msyncd.flow import reach
 from msyncd.flow.ahead import Ahead
 from msyncd.flow.conversation import Batch, TypeChanges
+from msyncd.flow.ledger import fills
+from msyncd.flow.ledger.sites import known as known_site
 from msyncd.flow.ledger.staged import joined, parted
 from msyncd.flow.outbound import read_outgoing
 from msyncd.flow.pace import Pace
+from msyncd.flow.replying import next_batch
 from msyncd.model import START, Cursor, Row
 from msyncd.testing import OneSite, Sites
 from tests.flow.support import invoice, keys, stock, stock_sites
@@ -159,6 +162,34 @@ def test_p09_a_family_that_reaches_far_through_a_long_log_is_whole(
         with sites[2].here.database.read() as reader:
             out = read_outgoing(reader, sites[2].here, sites[2].here.peer(1), START, 2, stopped={}, ahead=Ahead())
         assert _families(sites, known, out.upto, 2) == {"w", "w-0", "since"}
+
+
+def test_p09_a_header_that_changes_while_a_copy_is_filled_brings_all_its_lines(tmp_path: Path) -> None:
+    """A wider copy: the fill brings whole families, and the log may bring one of them first: one line changed."""
+    with stock_sites(tmp_path) as sites:
+        invoice(sites.primary, "v", "CMS", lines=3)
+        invoice(sites.primary, "w", "CMS", lines=3)
+        sites.sync()
+        sites.primary.reload(copies_of={1: "all", 3: ["CMS"]})
+        with sites.primary.transaction():
+            sites.primary.write("UPDATE invoice SET status = 'second' WHERE id = 'w'")
+            sites.primary.write("UPDATE line SET quantity = 7 WHERE id = 'w-1'")
+        here = sites.primary.here
+        with here.database.read() as reader:
+            (fill,) = fills.fills(reader, 3)
+            known, pulled = known_site(reader, 3), fill.boundary
+        reply = next_batch(here, here.peer(3), known, pulled, 100).reply
+        assert reply.batch is not None
+        assert {row[0] for one in reply.batch.types for row in one.rows} == {"w", "w-0", "w-1", "w-2"}
+        sites.sync()
+        assert len(keys(sites[3], "line")) == 6
+        with here.database.read() as reader:
+            known = known_site(reader, 3)
+            assert fills.fills(reader, 3) == []
+        sites.primary.write("UPDATE invoice SET status = 'third' WHERE id = 'w'")
+        reply = next_batch(here, here.peer(3), known, known.confirmed, 100).reply
+        assert reply.batch is not None
+        assert {row[0] for one in reply.batch.types for row in one.rows} == {"w"}, "else only what changed travels"
 
 
 def _families(sites: Sites, known: Ahead, after: object, limit: int) -> set[str]:
