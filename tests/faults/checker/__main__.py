@@ -1,0 +1,103 @@
+"""Seeded runs of the checker: `python -m tests.faults.checker --seeds 1-20 --seconds 20`. A seed replays a run."""
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.faults.checker.clients import Journal, Program
+from tests.faults.checker.country import Country
+from tests.faults.checker.nemesis import Nemesis
+from tests.faults.checker.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended. `wrong` is empty if all was as it must be."""
+
+    seed: int
+    kinds: tuple[str, ...]
+    acknowledged: int
+    refused: int
+    faults: tuple[str, ...]
+    wrong: tuple[str, ...]
+    seconds: float
+    logs: str = ""
+
+    def line(self) -> str:
+        """For people."""
+        said = "clean" if not self.wrong else f"WRONG: {self.wrong[0]}"
+        return (
+            f"seed {self.seed} ({', '.join(self.kinds)}): {self.acknowledged:,} writes acknowledged, {self.refused}"
+            f" refused by the guard, {len(self.faults)} faults, {self.seconds:.0f} s: {said}"
+        )
+
+
+def one_run(
+    seed: int, seconds: float, kinds: list[str], *, sites: int = 3, broken: str = "", moves: bool = True
+) -> Outcome:
+    """One run, from nothing to its verdict."""
+    began = time.monotonic()
+    mixed = tuple(random.Random(seed).choices(kinds, k=sites))
+    journal = Journal()
+    with tempfile.TemporaryDirectory(prefix="msyncd-checker-", ignore_cleanup_errors=True) as folder:
+        country = Country(Path(folder), mixed, broken)
+        nemesis = Nemesis(country, seed, journal, moves=moves)
+        try:
+            country.begin()
+            programs = [Program(country, site, seed, journal) for site in country.sites]
+            for one in programs:
+                one.start()
+            nemesis.run(seconds)
+            for one in programs:
+                one.stop()
+            for one in programs:
+                one.join(60)
+            wrong = Verdict(country, journal, nemesis.moves).reach().wrong
+            logs = country.logs() if wrong else ""
+        finally:
+            country.end()
+    faults = tuple(nemesis.done)
+    spent = time.monotonic() - began
+    return Outcome(seed, mixed, journal.acknowledged, journal.refused, faults, tuple(wrong), spent, logs)
+
+
+def main() -> int:
+    """Runs until one is wrong, or all are done."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.checker", description=__doc__)
+    parser.add_argument("--seeds", default="1-3", help="one, or FIRST-LAST")
+    parser.add_argument("--seconds", type=float, default=20.0, help="for how long each run does harm")
+    parser.add_argument("--kinds", default="sqlite", help="databases to mix: sqlite,postgresql,mariadb")
+    parser.add_argument("--sites", type=int, default=3)
+    parser.add_argument("--broken", default="", help="break every daemon on purpose: see broken.py")
+    parser.add_argument("--no-moves", action="store_true", help="stores stay where they are")
+    given = parser.parse_args()
+    first, _, last = given.seeds.partition("-")
+    status = 0
+    for seed in range(int(first), int(last or first) + 1):
+        found = one_run(
+            seed,
+            given.seconds,
+            given.kinds.split(","),
+            sites=given.sites,
+            broken=given.broken,
+            moves=not given.no_moves,
+        )
+        print(found.line(), flush=True)
+        if found.wrong:
+            status = 1
+            print(
+                *(f"  {one}" for one in found.wrong),
+                "  faults: " + ", ".join(found.faults),
+                found.logs,
+                sep="\n",
+                flush=True,
+            )
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

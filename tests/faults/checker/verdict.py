@@ -1,0 +1,150 @@
+"""What must be true when everything has come to rest, computed from what the programs were told was committed."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+from msyncd.testing.application import Connection
+from tests.faults.checker.clients import TORN, Journal, Wrote
+from tests.faults.checker.country import PATIENCE, Country, store_of
+
+OF_STORE = ("register", "stock", "doc", "doc_line")
+
+
+def contents(db: Connection) -> dict[str, dict[str, tuple[Any, ...]]]:
+    """Every record of every table, by key; lines with their store behind."""
+    found = {}
+    for table in ("store", "item", "register", "stock", "doc"):
+        found[table] = {str(row[0]): tuple(row) for row in db.execute(f"SELECT * FROM {table}")}
+    rows = db.execute("SELECT l.*, d.store_ID FROM doc_line l LEFT JOIN doc d ON d.ID = l.doc_ID")
+    found["doc_line"] = {str(row[0]): tuple(row) for row in rows}
+    return found
+
+
+def store_in(table: str, row: tuple[Any, ...]) -> str:
+    """The store of a record."""
+    return str(row[-1] if table == "doc_line" else row[1])
+
+
+class Verdict:
+    """`wrong` says everything that is not as it must be; empty if all is well."""
+
+    def __init__(self, country: Country, journal: Journal, moves: list[tuple[str, int]]) -> None:
+        self._country, self._journal, self._moves = country, journal, moves
+        self.wrong: list[str] = []
+
+    def reach(self) -> "Verdict":
+        """Wait until all is level, then look at everything."""
+        level = self._until_level()
+        held = {}
+        for site in self._country.sites:
+            with closing(self._country.connect(site)) as db:
+                held[site] = contents(db)
+                self.wrong += [f"site {site} holds a torn document: {row}" for row in db.execute(TORN)]
+        if level is not None:
+            self.wrong.append(f"not level after {PATIENCE:g} s: {level}")
+        self.wrong += self._journal.seen[:5]
+        self.wrong += self._not_equal(held)
+        self.wrong += self._lost(held[1])
+        self.wrong += self._two_owners()
+        return self
+
+    # --- at rest ------------------------------------------------------------------------------------------------------
+
+    def _until_level(self) -> str | None:
+        """None as soon as nothing is left to send or to receive anywhere; else what keeps it from being so."""
+        end = time.monotonic() + PATIENCE
+        calm = 0
+        why = ""
+        while time.monotonic() < end:
+            why = "; ".join(self._restless())
+            calm = 0 if why else calm + 1
+            if calm == 3:
+                return None
+            time.sleep(0.3)
+        return why
+
+    def _restless(self) -> Iterator[str]:
+        held = {}
+        for site in self._country.sites:
+            status = self._country.status(site)
+            if not status:
+                yield f"site {site} does not answer"
+                continue
+            for peer in status["peers"]:
+                left = (peer["to_send"], peer["to_receive"], peer["waiting"])
+                if site != 1 and any(left):
+                    yield f"site {site}: to send, to receive, waiting: {left} {peer['problem'] or ''}"
+            with closing(self._country.connect(site)) as db:
+                held[site] = contents(db)
+        if 1 in held:
+            yield from list(self._not_equal(held))[:2]
+
+    def _not_equal(self, held: dict[int, dict[str, dict[str, tuple[Any, ...]]]]) -> Iterator[str]:
+        """Every satellite holds just what the primary holds of what is for it."""
+        for site, tables in held.items():
+            stores = {store for store, at in self._country.wishes.items() if at == site} | {*self._country.copies[site]}
+            for table, rows in tables.items():
+                due = held[1][table]
+                if site != 1 and table in OF_STORE:
+                    due = {key: row for key, row in due.items() if store_in(table, row) in stores}
+                if rows != due:
+                    lacks, more = sorted(due.keys() - rows.keys()), sorted(rows.keys() - due.keys())
+                    other = sorted(key for key in due.keys() & rows.keys() if due[key] != rows[key])
+                    yield f"site {site}, {table}: lacks {lacks[:3]}, has beyond {more[:3]}, differs in {other[:3]}"
+
+    # --- nothing lost, nothing doubled --------------------------------------------------------------------------------
+
+    def _lost(self, held: dict[str, dict[str, tuple[Any, ...]]]) -> Iterator[str]:
+        """What was committed last, or may have been since, is what stands at the primary."""
+        by_record: dict[tuple[str, str], list[Wrote]] = defaultdict(list)
+        for one in sorted(self._journal.wrote, key=lambda one: one.began):
+            by_record[one.table, one.key].append(one)
+        for (table, key), wrote in by_record.items():
+            allowed = _last_states(wrote)
+            stands = _state(held, table, key)
+            if stands not in allowed:
+                last = wrote[-1]
+                yield f"{table} {key}: stands as {stands}, and site {last.site} committed {allowed[:3]}"
+        known = {key for table, key in by_record if table == "doc"}
+        yield from (f"nobody wrote doc {key}" for key in held["doc"] if key not in known)
+        for key, row in held["stock"].items():
+            store = str(row[1])
+            lines = sum(int(one[3]) for one in held["doc_line"].values() if store_in("doc_line", one) == store)
+            if int(row[2]) != lines:
+                yield f"stock {key} says {row[2]}, and the documents of its store make {lines}"
+
+    def _two_owners(self) -> Iterator[str]:
+        """The sites that wrote for a store, one after the other, are those to which it was moved, in that order."""
+        by_store: dict[str, list[Wrote]] = defaultdict(list)
+        for one in self._journal.wrote:
+            if one.sure and one.store:
+                by_store[one.store].append(one)
+        for store, wrote in by_store.items():
+            order: list[int] = []
+            for one in sorted(wrote, key=lambda one: one.ended):
+                if not order or order[-1] != one.site:
+                    order.append(one.site)
+            home = next(site for site in self._country.sites if store_of(site) == store)
+            wished = iter([home, *(site for moved, site in self._moves if moved == store)])
+            if not all(site in wished for site in order):
+                yield f"store {store} was edited on sites {order} in turn, and moved {self._moves}"
+
+
+def _last_states(wrote: list[Wrote]) -> list[object]:
+    """The states in which a record may stand: the last that is sure, or any unsure one after it."""
+    sure = [at for at, one in enumerate(wrote) if one.sure]
+    start = sure[-1] if sure else 0
+    allowed = [one.state for one in wrote[start:]]
+    return allowed if sure else [*allowed, None]
+
+
+def _state(held: dict[str, dict[str, tuple[Any, ...]]], table: str, key: str) -> object:
+    row = held[table].get(key)
+    if row is None:
+        return None
+    if table == "doc":
+        return tuple(sorted((line, int(one[3])) for line, one in held["doc_line"].items() if one[1] == key))
+    return int(row[-1])
