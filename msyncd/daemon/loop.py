@@ -54,8 +54,9 @@ class Loop:
 
     @property
     def alive(self) -> bool:
-        """Whether its thread runs and has given a sign of life as it said that it would."""
-        return self._thread.is_alive() and self._clock() < self._until
+        """Whether its thread runs, or is yet to start, and has given a sign of life as it said that it would."""
+        begun = self._thread.ident is not None
+        return (self._thread.is_alive() or not begun) and self._clock() < self._until
 
     def beat(self, seconds: float = STEP_SECONDS) -> None:
         """A sign of life; the next will come within so many seconds."""
