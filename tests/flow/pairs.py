@@ -1,7 +1,7 @@
 """On which databases the sites of a test stand: the primary on one kind, its satellites on another.
 
 Most tests of the flow run on SQLite alone, since nothing in the flow names a dialect; those marked `everywhere` run on
-the pairs that are level. MSYNCD_TEST_PAIRS=postgresql-postgresql,… runs all of them on these pairs.
+every pair. MSYNCD_TEST_PAIRS=postgresql-postgresql,… runs all of them on these pairs.
 """
 
 import os
@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.servers import Databases
+from tests.servers import KINDS, Databases
 
-ALL: Final = ("sqlite-sqlite", "sqlite-postgresql", "postgresql-sqlite", "postgresql-postgresql")
-"""Not yet: MariaDB."""
+ALL: Final = tuple(f"{primary}-{satellite}" for primary in KINDS for satellite in KINDS)
 ASKED: Final = tuple(one for one in os.environ.get("MSYNCD_TEST_PAIRS", "").split(",") if one)
 
 
