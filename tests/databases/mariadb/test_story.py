@@ -3,6 +3,7 @@
 `MSYNCD_TEST_TRANSACTIONS=5000` makes it long.
 """
 
+import json
 import os
 import random
 import signal
@@ -66,6 +67,13 @@ class Daemons:
             command = [sys.executable, "-m", "msyncd", "run", "-c", str(self._configuration(site))]
             self._running[site] = subprocess.Popen(command, stdout=log, stderr=log)
 
+    def type(self, site: int, *words: str) -> str:
+        """What an admin types at a site: it must be done, and this is what it says."""
+        command = [sys.executable, "-m", "msyncd", *words, "-c", str(self._configuration(site))]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, (words, done.returncode, done.stdout, done.stderr)
+        return done.stdout
+
     def kill(self, site: int) -> None:
         daemon = self._running.pop(site)
         daemon.send_signal(signal.SIGKILL)
@@ -79,6 +87,7 @@ class Daemons:
                 daemon.wait(20)
             daemon.kill()
             daemon.wait()
+        self._running.clear()
 
     def wait_until(self, what: str, true: Callable[[], bool], seconds: float = 180) -> None:
         end = time.monotonic() + seconds
@@ -234,6 +243,54 @@ def test_p14_servers_and_daemons_are_killed_and_nothing_is_lost_or_doubled(
         for site in STORES:
             assert rows(daemons, site, "SELECT count(*) FROM msyncd_quarantine") == [(0,)]
             assert rows(daemons, site, "SELECT count(*) FROM msyncd_waiting") == [(0,)]
+
+
+TRACES = (
+    "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME LIKE 'msyncd%'"
+    " UNION SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE()"
+)
+
+
+@pytest.mark.timeout(300)
+def test_an_admin_s_commands_from_check_to_remove(private_server: PrivateServer, tmp_path: Path) -> None:
+    """The primary and a satellite on MariaDB, another on SQLite; what one edits is seen at the others at once."""
+    with running(tmp_path, private_server) as daemons:
+        for site in STORES:
+            assert "is in order" in daemons.type(site, "check")
+        assert rows(daemons, 1, TRACES) == rows(daemons, 3, TRACES) == []
+        for site in STORES:
+            daemons.type(site, "init")
+        assert len(rows(daemons, 1, TRACES)) > 20
+        for site in STORES:
+            daemons.start(site)
+        edit(daemons, 1, "INSERT INTO item VALUES ('i-1', 'AMO', 'amoxicillin')")
+        for site in (2, 3):
+            daemons.wait_until("the item is there", lambda site=site: rows(daemons, site, "SELECT id FROM item") != [])  # type: ignore[misc]
+        for site in (2, 3):
+            edit(
+                daemons,
+                site,
+                f"INSERT INTO invoice (id, store_id, status) VALUES ('v{site}', 's-{STORES[site]}', 'nw')",
+            )
+        both = [("v2",), ("v3",)]
+        daemons.wait_until("the invoices are there", lambda: rows(daemons, 1, "SELECT id FROM invoice") == both)
+        for site in STORES:
+            status = json.loads(daemons.type(site, "status", "--json"))
+            assert status["running"] is True
+            assert {(peer["state"], peer["quarantine"]) for peer in status["peers"]} == {("ok", 0)}
+        assert "item" in daemons.type(3, "explain", "item", "i-1")
+        daemons.type(3, "compare")
+        daemons.stop()
+        for site in STORES:
+            daemons.type(site, "remove")
+        assert rows(daemons, 1, TRACES) == rows(daemons, 3, TRACES) == []
+        assert rows(daemons, 1, "SELECT id FROM invoice") == both
+
+
+def edit(daemons: Daemons, site: int, sql: str) -> None:
+    connection = daemons.connect(site)
+    connection.execute(sql)
+    connection.close()
 
 
 @pytest.mark.timeout(300)
