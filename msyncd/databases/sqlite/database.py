@@ -40,6 +40,7 @@ class SQLiteDatabase(Database):
         self._writer: sqlite3.Connection | None = None
         self._pool_lock = threading.Lock()
         self._readers: list[sqlite3.Connection] = []
+        self._warm: sqlite3.Connection | None = None
         self._lookout: sqlite3.Connection | None = None
         self._lookout_lock = threading.Lock()
         self._types: Mapping[str, RecordType] = {}
@@ -192,12 +193,21 @@ class SQLiteDatabase(Database):
         try:
             yield connection
         except BaseException:
+            with self._pool_lock:
+                self._warm = None if self._warm is connection else self._warm
             with suppress(sqlite3.Error):
                 connection.close()
             raise
         with self._pool_lock:
-            if len(self._readers) < MOST_READERS:
+            if self._warm in (None, connection):
+                self._warm = connection
                 self._readers.append(connection)
+                return
+            if len(self._readers) < MOST_READERS:
+                # only the one that is taken first keeps its pages: several caches of the same would be held for nothing
+                with suppress(sqlite3.Error):
+                    connection.execute("PRAGMA shrink_memory")
+                self._readers.insert(0, connection)
                 return
         connection.close()
 
@@ -213,5 +223,5 @@ class SQLiteDatabase(Database):
             for connection in (self._writer, self._lookout, *self._readers):
                 if connection is not None:
                     connection.close()
-            self._writer = self._lookout = None
+            self._writer = self._lookout = self._warm = None
             self._readers.clear()
