@@ -6,7 +6,6 @@ With everything on: capture at both ends, guard, families, checks, receipts, mar
 Prints rows a second of both, their ratio, and peak memory of both ends.
 """
 
-import gc
 import statistics
 import sys
 import tempfile
@@ -41,7 +40,6 @@ def main() -> None:
     """Some rounds, then the medians."""
     lines = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
-    gc.set_threshold(100_000, 50, 50)  # as the daemon does
     results = []
     for number in range(1, rounds + 1):
         of_floor, of_msyncd, sender, primary = once(lines)
