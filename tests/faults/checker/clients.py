@@ -70,7 +70,7 @@ class Program(threading.Thread):
     def run(self) -> None:
         """Until it is stopped. A database that is away is tried again."""
         look = time.monotonic()
-        while not self._stop_asked.wait(self._random.uniform(0.002, 0.03)):
+        while not self._stop_asked.wait(self._random.uniform(0.0, 0.015)):
             try:
                 if self._db is None:
                     self._db = self._country.connect(self._site)
@@ -98,9 +98,9 @@ class Program(threading.Thread):
         if self._site == 1 and kind < 0.2:
             self._bump(db, "item", "", f"i{self._random.randrange(ITEMS)}")
             return
-        store = self._random.choice(sorted(self._country.wishes))
-        if self._country.wishes[store] != self._site and self._random.random() < 0.9:
-            return  # now and then, what may not be is tried
+        own = [store for store, at in self._country.wishes.items() if at == self._site]
+        # now and then, what may not be is tried
+        store = self._random.choice(own if own and self._random.random() < 0.95 else sorted(self._country.wishes))
         if kind < 0.5:
             self._bump(db, "register", store, f"r-{store}-{self._random.randrange(3)}")
         elif kind < 0.8 or not self._docs[store]:
