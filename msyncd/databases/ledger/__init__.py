@@ -76,6 +76,11 @@ TABLES: dict[str, str] = {
     # P31: the facts; the guard reads this table
     "msyncd_store": """store {text} NOT NULL PRIMARY KEY, code {text}, active_site {int}, epoch {int} NOT NULL,
         name {any}""",
+    # P31 to P34: stores that are being handed over; the words of the guard come from it. What follows `forced` is the
+    # primary's: where its log stood when the store was drained, and what each end says of it
+    "msyncd_hand_over": """store {text} NOT NULL PRIMARY KEY, from_site {int}, to_site {int} NOT NULL,
+        step {text} NOT NULL, forced {int}, since {text}, upto_major {int}, upto_seq {int}, drained {int},
+        kept_there {int}, kept_here {int}""",
     # when the log had reached where: for trimming by age, and for `oldest`
     "msyncd_tick": "at {text} NOT NULL PRIMARY KEY, major {int} NOT NULL, seq {int} NOT NULL",
 }

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from msyncd.databases.handing import renew_hand_overs
 from msyncd.databases.interface import Reader, Writer
 from msyncd.databases.mariadb.session import Session
 from msyncd.databases.mariadb.sql import literals, tuples
@@ -20,6 +21,7 @@ def renew_facts(facts: Facts, writer: Writer) -> None:
             writer.insert("msyncd_store", [dict(zip(_COLUMNS, row, strict=True))])
         elif standing[store] != row:
             writer.put("msyncd_store", {"store": store}, dict(zip(_COLUMNS[1:], row[1:], strict=True)))
+    renew_hand_overs(facts, writer)
 
 
 def write_first_facts(session: Session, facts: Facts) -> None:
@@ -33,7 +35,7 @@ _COLUMNS = ("store", "code", "active_site", "epoch", "name")
 
 
 def _row(fact: StoreFact) -> Row:
-    return (fact.store, fact.code, fact.active_site, fact.epoch, written(fact.name))
+    return (fact.store, fact.code, fact.edited_at, fact.epoch, written(fact.name))
 
 
 def _standing(reader: Reader) -> list[Row]:

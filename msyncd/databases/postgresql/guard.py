@@ -17,6 +17,7 @@ REFUSE_SQL: Final = f"""CREATE OR REPLACE FUNCTION msyncd.{REFUSE}(wanted text, 
 LANGUAGE plpgsql SECURITY DEFINER SET search_path TO pg_catalog, pg_temp AS $msyncd$
 DECLARE
   fact record;
+  receiver bigint;
 BEGIN
   IF wanted = '' THEN
     RAISE EXCEPTION '%', nowhere;
@@ -25,6 +26,10 @@ BEGIN
   IF NOT FOUND THEN
     RAISE EXCEPTION 'this store is not known to msyncd here, so its records can be edited nowhere'
       USING DETAIL = 'store ' || pg_catalog.substr(wanted, 2);
+  END IF;
+  SELECT h.to_site INTO receiver FROM msyncd.msyncd_hand_over h WHERE h.store = pg_catalog.substr(wanted, 2);
+  IF FOUND THEN
+    RAISE EXCEPTION 'store % is being handed over to site %', fact.code, receiver;
   ELSIF fact.active_site IS NULL THEN
     RAISE EXCEPTION 'store % is active on no site, so its records can be edited nowhere', fact.code;
   END IF;

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from msyncd.databases.handing import renew_hand_overs
 from msyncd.databases.interface import Capture, Database, Installed, Reader, Writer
 from msyncd.databases.lookups import bound_to
 from msyncd.databases.sqlite import install
@@ -78,13 +79,14 @@ class SQLiteDatabase(Database):
                 {
                     "store": one.store,
                     "code": one.code,
-                    "active_site": one.active_site,
+                    "active_site": one.edited_at,
                     "epoch": one.epoch,
                     "name": one.name,
                 }
                 for one in facts.stores.values()
             ],
         )
+        renew_hand_overs(facts, writer)
         with mapped():
             install.renew_words(writer.connection, facts, site)
 

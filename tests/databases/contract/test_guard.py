@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from msyncd.model import Facts, RecordType, StoreFact
+from msyncd.model import Facts, HandOver, RecordType, StoreFact
 from tests.databases.contract.stock import FACTS, STORES, TYPES, MakeStock, Stock
 
 PRIMARY_ONLY = "item is edited on the primary (sync ID 1) only"
@@ -211,6 +211,19 @@ def test_changed_facts_change_the_guard_and_its_words(stock: Stock) -> None:
     stock.renew(replace(FACTS, number=3, stores=renamed))
     message = "store KALO is active on site 4, not here"
     assert stock.refusal("INSERT INTO transact VALUES ('t9', 'k', NULL, 9, 'nw')") == message
+
+
+def test_p31_a_store_on_its_way_can_be_edited_at_neither_end_and_the_guard_says_where_it_goes(stock: Stock) -> None:
+    leaving = StoreFact("b", "BUM", 2, 1, hand_over=HandOver(2, 3))
+    stock.renew(replace(FACTS, number=2, stores={**STORES, "b": leaving}))
+    message = "store BUM is being handed over to site 3"
+    assert stock.refusal("DELETE FROM transact WHERE ID = 't1'") == message
+    coming = StoreFact("k", "KAL", None, 2, hand_over=HandOver(3, 2, "filling"))
+    stock.renew(replace(FACTS, number=3, stores={**STORES, "k": coming}))
+    assert stock.refusal("DELETE FROM transact WHERE ID = 't2'") == "store KAL is being handed over to site 2"
+    stock.run("DELETE FROM transact WHERE ID = 't1'")
+    stock.renew(replace(FACTS, number=4, stores={**STORES, "k": StoreFact("k", "KAL", 2, 2)}))
+    stock.run("DELETE FROM transact WHERE ID = 't2'")
 
 
 def test_facts_that_are_undone_were_never_there(stock: Stock) -> None:
