@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from msyncd.settings.values import Settings
 
 IN_FORCE, HELD, WRITTEN, REFUSED = "in force", "held back", "written", "not taken in"
+NOT_WAITED = "not waited for"
+"""Nothing was edited: a hand-over under way is to go on without the old site."""
 WORDS = {
     IN_FORCE: "the running daemon has taken it in",
     HELD: "it is held back until the authorisation code is given: `msyncd unlock`",
     WRITTEN: "no daemon runs: it counts when msyncd is started",
     REFUSED: "the running daemon has not taken it in",
+    NOT_WAITED: "noted: the running daemon goes on within seconds, else msyncd does when it is started",
 }
 
 

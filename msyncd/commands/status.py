@@ -49,6 +49,7 @@ def _show(status: dict[str, Any]) -> None:
     for one in status["peers"]:
         if one["problem"]:
             click.echo(f"site {one['sync_id']}: {one['problem']}")
+    _show_hand_overs(status["hand_overs"])
     click.echo()
     _show_rest(status)
 
@@ -82,6 +83,14 @@ def _peer(one: dict[str, Any]) -> tuple[Any, ...]:
         one["waiting"],
         one["quarantine"],
     )
+
+
+def _show_hand_overs(under_way: list[dict[str, Any]]) -> None:
+    from msyncd.flow.handover_waits import HandOverStatus
+
+    for one in under_way:
+        since = f" (since {when(one['since'])})" if one["since"] else ""
+        click.echo(f"{HandOverStatus(**one).words()}{since}")
 
 
 def _show_rest(status: dict[str, Any]) -> None:

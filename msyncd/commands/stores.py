@@ -1,22 +1,21 @@
 """`msyncd stores`: where each store is active, and moving one."""
 
+from dataclasses import asdict
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from msyncd.commands.editing import Saved, confirm, document_here, edited, primary_here, save, show
+from msyncd.commands.editing import NOT_WAITED, Saved, confirm, document_here, edited, primary_here, save, show
 from msyncd.commands.group import Group
 from msyncd.commands.options import config_path, json_option
-from msyncd.commands.output import count, print_json, print_table
+from msyncd.commands.output import print_json, print_table
 from msyncd.commands.site import look_here
-from msyncd.errors import MsyncdError, WrongUsage
+from msyncd.errors import WrongUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
+    from msyncd.flow.handover_waits import HandOverStatus
     from msyncd.flow.here import Here
-    from msyncd.flow.plan import StoreMove
     from msyncd.model import StoreFact
     from msyncd.settings.editing import Edit
     from msyncd.settings.values import Settings
@@ -27,11 +26,7 @@ HEADINGS = ("store", "value", "active on", "name", "wished", "copies on")
 SAME = "unchanged"
 
 
-class NeedsHandOver(MsyncdError):
-    """A store with records is not moved by an edit."""
-
-
-@click.group(cls=Group, examples=["msyncd stores list", "msyncd stores move KAL 2"])
+@click.group(cls=Group, examples=["msyncd stores list", "msyncd stores move KAL --to 2"])
 def stores() -> None:
     """Where stores are active; move one."""
 
@@ -43,18 +38,28 @@ def list_(as_json: bool) -> None:
 
     On a satellite: as its primary told it at their last hello; what the primary's YAML wishes is not known there.
     """
-    here = look_here().here
+    from msyncd.flow.handover_waits import hand_overs
+
+    found = look_here()
+    here = found.here
     wishes = _wishes(here.settings) if here.is_primary else {}
-    documents = [_document(here, one, wishes) for one in sorted(here.facts.stores.values(), key=lambda one: one.code)]
+    with here.database.read() as reader:
+        under_way = {one.store: one for one in hand_overs(reader, here)} if found.installed else {}
+    stores = sorted(here.facts.stores.values(), key=lambda one: one.code)
+    documents = [_document(here, one, wishes, under_way.get(one.store)) for one in stores]
     if as_json:
         print_json(documents)
         return
     print_table(HEADINGS, [_row(one) for one in documents], numbers=["active on", "wished"])
+    for one in under_way.values():
+        click.echo(one.words())
 
 
-def _document(here: "Here", fact: "StoreFact", wishes: dict[str, int]) -> dict[str, Any]:
+def _document(
+    here: "Here", fact: "StoreFact", wishes: dict[str, int], under_way: "HandOverStatus | None"
+) -> dict[str, Any]:
     copies = [number for number, site in here.facts.sites.items() if site.holds_copy(fact.store)]
-    active = fact.active_site
+    active = fact.edited_at
     return {
         "store": fact.code,
         "value": fact.store,
@@ -63,6 +68,7 @@ def _document(here: "Here", fact: "StoreFact", wishes: dict[str, int]) -> dict[s
         "wished_site": wishes.get(fact.store, wishes.get(fact.code)) if here.is_primary else None,
         "copies_on": sorted(number for number in copies if number != active),
         "epoch": fact.epoch,
+        "hand_over": asdict(under_way) if under_way is not None else None,
     }
 
 
@@ -97,32 +103,55 @@ def _wishes(settings: "Settings") -> dict[str, int]:
 # --- moving -----------------------------------------------------------------------------------------------------------
 
 
-@stores.command("move", acts=True, examples=["msyncd stores move KAL 2"])
+@stores.command("move", acts=True, examples=["msyncd stores move KAL --to 2", "msyncd stores move KAL --to 2 --force"])
 @click.argument("store", metavar="STORE")
-@click.argument("site", metavar="SITE", type=int)
+@click.argument("site", metavar="[SITE]", type=int, required=False)
+@click.option("--to", "to_site", metavar="SITE", type=int, help="The site on which it is to be active.")
+@click.option(
+    "--force", is_flag=True, help="The site where it is active is dead: do not wait for what it has not sent."
+)
 @click.option("--yes", is_flag=True, help="Do not ask on the terminal.")
 @json_option
-def move(store: str, site: int, yes: bool, as_json: bool) -> int:
+def move(store: str, site: int | None, to_site: int | None, force: bool, yes: bool, as_json: bool) -> int:
     """Make STORE active on SITE: edit the lists active_stores in the primary's YAML.
 
     STORE is its code, or its value in the store column. A store without records is active there at once. One with
-    records moves only by a hand-over, which is not there yet: then nothing is written, and the exit status is 1.
+    records is handed over: nobody can edit them until the old site has sent what it has and the new one holds all of
+    it. `msyncd stores list` and `msyncd status` say what is waited for. Moved back meanwhile, it stays.
 
-    Exit status: 0 done, also if it is held back until the authorisation code is given; 1 if the store has records, or
-    the daemon does not take it in; 2 on a satellite, or for a store or site that does not exist.
+    With --force what the old site has not sent is kept in quarantine, should it ever come back, and not applied.
+
+    Exit status: 0 done, also if it is held back until the authorisation code is given; 1 if the daemon does not take
+    it in, or --force would lose all records; 2 on a satellite, or for a store or site that does not exist.
     """
+    from msyncd.flow.abandoning import abandoning
+
+    goal = _goal(site, to_site)
     now = primary_here(config_path(), "move the store")
-    here = look_here(now.settings).here
-    fact = _known(here, store)
+    found = look_here(now.settings)
+    fact = _known(found.here, store)
     names = {store, *(() if fact is None else (fact.code, fact.store))}
     document, settings = document_here(now)
-    edits = moving(settings, names, store if fact is None else fact.code, site)
+    edits = moving(settings, names, store if fact is None else fact.code, goal)
     one = edited(now, document, edits)
-    if not edits:
+    abandoned = abandoning(found, fact, goal) if force and fact is not None else None
+    if not edits and abandoned is None:
         return show(one, Saved(SAME), as_json=as_json)
-    refuse_moves(one.plan.stores, names)
-    confirm(one.plan.lines(), f"Make {store} active on site {site}?", yes=yes or as_json)
-    return show(one, save(one), as_json=as_json)
+    words = abandoned.words() if abandoned is not None else ()
+    confirm([*one.plan.lines(), *words], f"Make {store} active on site {goal}?", yes=yes or as_json)
+    if abandoned is not None:
+        abandoned.note()
+    saved = save(one) if edits else Saved(NOT_WAITED)
+    return show(one, saved, as_json=as_json)
+
+
+def _goal(site: int | None, to_site: int | None) -> int:
+    if site is not None and to_site is not None and site != to_site:
+        raise WrongUsage(f"site {site} and --to {to_site} contradict each other")
+    goal = site if site is not None else to_site
+    if goal is None:
+        raise WrongUsage("say where the store is to be active", hint="e.g. `msyncd stores move KAL --to 2`")
+    return goal
 
 
 def _known(here: "Here", store: str) -> "StoreFact | None":
@@ -167,14 +196,3 @@ def _listing(settings: "Settings", site: int, listed: list[str]) -> "Edit":
     if site == settings.this_site.sync_id:
         return Set("this_site.active_stores", listed)
     return SetSite(site, "active_stores", listed)
-
-
-def refuse_moves(moves: "tuple[StoreMove, ...]", names: "Collection[str]") -> None:
-    """Raises NeedsHandOver if the plan says of one of these stores that it cannot move."""
-    for one in moves:
-        if not one.possible and {one.code, one.store} & set(names):
-            raise NeedsHandOver(
-                f"store {one.code} is active on site {one.from_site} and has {count(one.records, 'record')}: it stays "
-                "there, since a store with records moves only by a hand-over, which is not there yet",
-                hint="nothing was written",
-            )

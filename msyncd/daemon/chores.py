@@ -7,6 +7,7 @@ import structlog
 
 from msyncd.daemon.loop import Loop
 from msyncd.daemon.site import Site
+from msyncd.flow.advancing import step
 from msyncd.flow.here import Here
 from msyncd.flow.retry import retry_waiting
 from msyncd.flow.trimming import trim
@@ -15,6 +16,7 @@ TRIM_SECONDS = 60.0
 RETRY_SECONDS = 60.0
 FOLLOW_SECONDS = 5.0
 """How often a worker that leaves the chores to another looks whether that one is still there."""
+HAND_OVER_SECONDS = 5.0
 
 
 def chore(
@@ -39,6 +41,11 @@ def chore(
         return every
 
     return Loop(name, step, clock=clock)
+
+
+def handing_over(site: Site) -> Loop:
+    """Takes the steps of hand-overs that wait for no message: what an admin has done here (P34)."""
+    return chore("hand-over", site, HAND_OVER_SECONDS, step)
 
 
 def trimming(site: Site) -> Loop:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from msyncd.daemon.loop import Loop
 from msyncd.daemon.site import Site
 from msyncd.databases.interface import Interest
+from msyncd.flow.advancing import settle_facts
 from msyncd.flow.facts import declared_stores
 from msyncd.flow.here import Here
-from msyncd.flow.opening import settle_facts
 from msyncd.model import Cursor
 
 LOOK_SECONDS = 5.0
@@ -53,12 +53,13 @@ class Settling:
         if all(known.get(one.store) == (one.code, one.name) for one in stores.values()) and len(known) == len(stores):
             return
         with here.database.write() as writer:
-            settled, problems = settle_facts(writer, here)
-        if settled is not here:
-            self._site.here = settled
+            settled = settle_facts(writer, here)
+        if settled.here is not here:
+            self._site.here = settled.here
             self._site.wake()
-        if problems:
-            self._site.problems = tuple(dict.fromkeys((*self._site.problems, *problems)))
+        settled.tell()
+        if settled.problems:
+            self._site.problems = tuple(dict.fromkeys((*self._site.problems, *settled.problems)))
 
 
 def _types_of(here: Here, table: str) -> frozenset[int]:

@@ -30,10 +30,11 @@ def _another_site(found: Look) -> Iterator[Problem]:
 
 def _stores(reader: Reader, here: Here, *, installed: bool) -> tuple[Problem, ...]:
     """What the primary would say of its own lists of stores."""
-    old = read_facts(reader) if installed else settle(here.settings, {}, here.facts, holds=()).facts
-    holds = {store for store in old.stores if _has_records(reader, here, store, installed=installed)}
+    old = read_facts(reader) if installed else settle(here.settings, {}, here.facts, holds=lambda _store: False).facts
     stores = declared_stores(reader, here.settings, here.types)
-    return settle(here.settings, stores, old, holds=holds).problems
+    return settle(
+        here.settings, stores, old, holds=lambda store: _has_records(reader, here, store, installed=installed)
+    ).problems
 
 
 def _has_records(reader: Reader, here: Here, store: str, *, installed: bool) -> bool:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from msyncd.databases.interface import Reader
 from msyncd.errors import RestoredBackup
 from msyncd.flow.accepting import speaker
+from msyncd.flow.advancing import hear_ends, tell_moved
 from msyncd.flow.conversation import Pull, SpokenRefusal, Standing
 from msyncd.flow.fill import begin_anew
+from msyncd.flow.handover import moves
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import aside, fills, marks, meta, refusals, sites
 from msyncd.flow.ledger.aside import Aside
@@ -59,8 +61,11 @@ def look_up(reader: Reader, here: Here, site: int, pull: Pull) -> Asked:
     )
 
 
-def confirm(here: Here, site: int, pull: Pull, asked: Asked, batch_size: int | None) -> None:
-    """Note what the pull confirms; an idle one confirms nothing new and writes nothing."""
+def confirm(here: Here, site: int, pull: Pull, asked: Asked, batch_size: int | None) -> Here:
+    """Note what the pull confirms; an idle one confirms nothing new and writes nothing.
+
+    Returns this site, with new facts if what the pull tells of hand-overs has made some.
+    """
     known = asked.known
     news = (
         pull.cursor > known.confirmed
@@ -71,9 +76,10 @@ def confirm(here: Here, site: int, pull: Pull, asked: Asked, batch_size: int | N
         or asked.given
         or asked.behind
         or not known.joined
+        or pull.handing
     )
     if not news or pull.digests:
-        return
+        return here
     with here.database.write() as writer:
         speaker(writer, here, site, pull, pull.facts_number)  # it may have been replaced since it was looked at
         if pull.heard > known.heard:
@@ -96,8 +102,11 @@ def confirm(here: Here, site: int, pull: Pull, asked: Asked, batch_size: int | N
             last_success=here.now(),
             batch_size=batch_size,
         )
+        now = hear_ends(writer, here, site, pull.handing, max(pull.cursor, known.confirmed)) if pull.handing else here
     if not known.joined:
         here.plugins.site_joined(here.peer(site))
+    tell_moved(now, moves(here.facts, now.facts))
+    return now
 
 
 def _offered(reader: Reader, here: Here, site: int, told: Sequence[Standing]) -> list[Aside]:

@@ -39,6 +39,10 @@ class SpokenStore(msgspec.Struct, frozen=True, array_like=True):
     active_site: int | None
     epoch: int
     name: Any = None
+    from_site: int | None = None
+    to_site: int | None = None
+    """Not None: the store is being handed over to that site, from `from_site` if it was active anywhere."""
+    step: str = ""
 
 
 class SpokenSite(msgspec.Struct, frozen=True):
@@ -198,6 +202,18 @@ class PushReply(msgspec.Struct, frozen=True):
     facts_number: int = 0
 
 
+class Handing(msgspec.Struct, frozen=True):
+    """What an end of a hand-over tells of it. `drained`: the old site's guard has closed, and all is sent and received.
+
+    `kept`: how many of the store's changes wait or are in quarantine there.
+    """
+
+    store: str
+    epoch: int
+    drained: bool = False
+    kept: int = 0
+
+
 class Pull(msgspec.Struct, frozen=True):
     """The satellite's place in the primary's log, and how much it wants. `fill` is its place in a running fill."""
 
@@ -218,6 +234,7 @@ class Pull(msgspec.Struct, frozen=True):
     installation_id: str = ""
     run: str = ""
     """The last reply's, if it was taken in and nothing since: then what went ahead of its turn is not sent again."""
+    handing: tuple[Handing, ...] = ()
 
 
 class Standing(msgspec.Struct, frozen=True):

@@ -1,14 +1,16 @@
 """Store facts: where each store is active, numbered, in the primary's database. The YAML is only the wish (P31)."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from msyncd.databases.interface import Reader, Scope, Writer
 from msyncd.errors import Problem
+from msyncd.flow.handover import wished
+from msyncd.flow.here import Here
 from msyncd.flow.types import TypeSet
-from msyncd.model import PRIMARY, Facts, RecordType, Site, StoreFact, Value
+from msyncd.model import PRIMARY, Facts, HandOver, RecordType, Site, StoreFact, Value
 from msyncd.settings.values import PeerSite, Place, Settings
 
 NO_FACTS = Facts(0, {}, {})
@@ -25,26 +27,31 @@ class DeclaredStore:
 
 @dataclass(frozen=True)
 class Settled:
-    """The facts after the wish was heard. `problems` says which wishes could not be fulfilled, and why.
-
-    `widened` and `narrowed` name, per site, the stores whose records are now, or no longer, to be held there.
-    """
+    """The facts after the wish was heard. `problems` says which wishes could not be fulfilled, and why."""
 
     facts: Facts
     changed: bool
     problems: tuple[Problem, ...] = ()
-    rerouted: Mapping[int, frozenset[str]] | None = None
 
 
 def read_facts(reader: Reader) -> Facts:
     """The facts as the database has them."""
     number = reader.execute("SELECT value FROM msyncd_meta WHERE name = 'facts_number'")
-    stores = {
-        str(store): StoreFact(str(store), str(code), _number(active), int(str(epoch)), name)
-        for store, code, active, epoch, name in reader.execute(
-            "SELECT store, code, active_site, epoch, name FROM msyncd_store"
+    ways = {
+        str(store): HandOver(_number(old), int(str(new)), "draining" if step == "draining" else "filling", bool(forced))
+        for store, old, new, step, forced in reader.execute(
+            "SELECT store, from_site, to_site, step, forced FROM msyncd_hand_over"
         )
     }
+    stores = {}
+    for value, code, active, epoch, name in reader.execute(
+        "SELECT store, code, active_site, epoch, name FROM msyncd_store"
+    ):
+        store = str(value)
+        way = ways.get(store)
+        # what the guard reads says nobody; the primary still accepts from there
+        accepted = way.from_site if way is not None and way.step == "draining" else _number(active)
+        stores[store] = StoreFact(store, str(code), accepted, int(str(epoch)), name, way)
     sites = {}
     for sync_id, name, active, copies in reader.execute(
         "SELECT sync_id, name, active_stores, copies_of FROM msyncd_site WHERE active_stores IS NOT NULL"
@@ -57,6 +64,14 @@ def read_facts(reader: Reader) -> Facts:
             "all" if held == "all" else frozenset(held),
         )
     return Facts(int(str(number[0][0])) if number else 0, stores, sites)
+
+
+def renewed(reader: Reader, here: Here) -> Here:
+    """This site with the facts as the database has them now: somebody else may have changed them."""
+    number = reader.execute("SELECT value FROM msyncd_meta WHERE name = 'facts_number'")
+    if (int(str(number[0][0])) if number else 0) == here.facts.number:
+        return here
+    return replace(here, facts=read_facts(reader))
 
 
 def write_facts(writer: Writer, facts: Facts) -> None:
@@ -96,10 +111,18 @@ def declared_stores(reader: Reader, settings: Settings, types: TypeSet) -> dict[
     }
 
 
-def settle(settings: Settings, stores: Mapping[str, DeclaredStore], old: Facts, *, holds: Iterable[str]) -> Settled:
-    """Hear the primary's YAML: make facts of the wishes that can be fulfilled now.
+def settle(
+    settings: Settings,
+    stores: Mapping[str, DeclaredStore],
+    old: Facts,
+    *,
+    holds: Callable[[str], bool],
+    forced: Mapping[str, int] | None = None,
+) -> Settled:
+    """Hear the primary's YAML: make facts of the wishes that can be fulfilled, now or by a hand-over.
 
-    `holds` names the stores that have records, whose activity only a hand-over may move.
+    `holds` says whether a store has records, so that only a hand-over may move it. `forced`: stores whose old site is
+    not to be waited for, and where they are then to go.
     """
     problems: list[Problem] = []
     by_code = {one.code: one.store for one in stores.values()}
@@ -115,42 +138,59 @@ def settle(settings: Settings, stores: Mapping[str, DeclaredStore], old: Facts, 
         held = "all" if copies == "all" else frozenset(_value_of(store, stores, by_code) for store in copies)
         sites[sync_id] = Site(sync_id, name, frozenset(), held)  # type: ignore[arg-type]  # "all" or a set
     facts: dict[str, StoreFact] = {}
-    with_records = set(holds)
     for store in {**dict.fromkeys(old.stores), **dict.fromkeys(stores), **wishes}:
         declared = stores.get(store) or DeclaredStore(store, store, None)
         was, wish = old.stores.get(store), wishes.get(store)
         if was is None and wish is None and store not in stores:
             continue
-        if wish is None and store not in stores and store in by_code and store not in with_records:
+        if was is None:
+            facts[store] = StoreFact(store, declared.code, wish, 1, declared.name)
+            continue
+        records = was.hand_over is not None or (was.active_site != wish and holds(store))
+        if wish is None and store not in stores and store in by_code and not records:
             continue  # the code by which the YAML called a store before it existed: that store has its own value now
-        active, epoch = wish, was.epoch if was else 1
-        if was is not None and was.active_site not in (None, wish):
-            if store in with_records:
-                active = was.active_site
-                problems.append(_moved(_place(settings, wish or was.active_site or 1), declared.code, was, wish))
-            else:
-                epoch += 1
-        facts[store] = StoreFact(store, declared.code, active, epoch, declared.name)
+        if wish is None and records and was.home:
+            problems.append(_homeless(_place(settings, min(was.home)), declared.code, was))
+        fact = replace(was, code=declared.code, name=declared.name)
+        dead = wish is not None and (forced or {}).get(store) == wish and held_elsewhere(old, store, wish)
+        facts[store] = wished(fact, wish, records=records, forced=dead)
     for sync_id, site in sites.items():
         mine = frozenset(one.store for one in facts.values() if one.active_site == sync_id)
         sites[sync_id] = replace(site, active_stores=mine)
     changed = facts != dict(old.stores) or sites != dict(old.sites)
     new = Facts(old.number + changed, facts, sites)
-    return Settled(new, changed, tuple(problems), _rerouted(old, new))
+    return Settled(new, changed, tuple(problems))
 
 
-def _rerouted(old: Facts, new: Facts) -> dict[int, frozenset[str]]:
-    """Per satellite, the stores whose records it is now to hold and was not, or the other way round."""
+def held_elsewhere(facts: Facts, store: str, site: int) -> bool:
+    """Whether a store's records are held by more than the site where it is active: without it they would be gone."""
+    known = facts.sites.get(site)
+    return facts.holds(PRIMARY, store) or (known is not None and known.holds_copy(store))
+
+
+def rerouted(old: Facts, new: Facts) -> dict[int, frozenset[str]]:
+    """Per site, the stores whose records it is now to hold and was not, or the other way round."""
     rerouted = {}
-    for sync_id, site in new.sites.items():
-        before = old.sites.get(sync_id)
-        if before is None:
+    for sync_id in new.sites:
+        if sync_id not in old.sites:
             continue
-        was = {store for store in old.stores if before.holds_copy(store) or store in before.active_stores}
-        now = {store for store in new.stores if site.holds_copy(store) or store in site.active_stores}
+        was = {store for store in old.stores if old.holds(sync_id, store)}
+        now = {store for store in new.stores if new.holds(sync_id, store)}
         if was ^ now:
             rerouted[sync_id] = frozenset(was ^ now)
     return rerouted
+
+
+def rehomed(old: Facts, new: Facts) -> dict[int, frozenset[str]]:
+    """Per site, the stores that it holds as before, but as its own now and as a copy before, or the other way round."""
+    found = {}
+    for sync_id in new.sites:
+        if sync_id in old.sites:
+            both = {store for store in new.stores if old.holds(sync_id, store) and new.holds(sync_id, store)}
+            changed = both & (old.stores_at(sync_id) ^ new.stores_at(sync_id))
+            if changed:
+                found[sync_id] = frozenset(changed)
+    return found
 
 
 def _sites_of(
@@ -179,24 +219,22 @@ def satellite_facts(settings: Settings) -> Facts:
 
 
 def destinations(facts: Facts, stores: Iterable[str]) -> frozenset[int]:
-    """The sites that hold these stores' records: where each is active, and where copies are kept."""
+    """The sites that hold these stores' records: as their own, or as copies."""
     found: set[int] = set()
     for store in stores:
-        active = facts.active_site(store)
-        if active is not None:
-            found.add(active)
+        found |= facts.home(store)
         found.update(sync_id for sync_id, site in facts.sites.items() if site.holds_copy(store))
     return frozenset(found)
 
 
-def _moved(place: Place, code: str, was: StoreFact, wish: int | None) -> Problem:
-    where = f"on site {wish}" if wish is not None else "on no site"
+def _homeless(place: Place, code: str, was: StoreFact) -> Problem:
+    at = was.hand_over.to_site if was.hand_over is not None else was.active_site
     return Problem(
         place.file,
         place.line,
         place.column,
-        f"store {code} is active on site {was.active_site} and has records; this edit would make it active {where}",
-        f"write {code} back to site {was.active_site}: a store with records moves only by a hand-over",
+        f"store {code} has records and is active on site {at}; this edit would make it active on no site",
+        f"write {code} back to site {at}, or to the list of the site to which it is to be handed over",
     )
 
 

@@ -6,7 +6,7 @@ in that range beyond the piece leaves there. Pieces and batches move the same cu
 piece never overwrites what the change log brought later.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -19,7 +19,7 @@ from msyncd.flow.ledger import fills, spool
 from msyncd.flow.ledger.fills import Fill
 from msyncd.flow.outbound import LeftOut
 from msyncd.flow.portion import Look, Stride, gather, portion_of
-from msyncd.flow.route import routing_values
+from msyncd.flow.route import routing_values, values_of
 from msyncd.flow.values import packed_key
 from msyncd.model import Changes, Row, Site
 from msyncd.plugins import Failed
@@ -103,7 +103,7 @@ def begin_anew(writer: Writer, here: Here, site: Site, because: str) -> None:
     """Owe a site everything, from the beginning. What only passes through here is asked of where it is active (P29)."""
     fills.begin(writer, site.sync_id, because=because, now=here.now(), initial=True)
     elsewhere = {store for store in here.facts.stores if not here.holds(store)}
-    wanted = {store for store in elsewhere if site.holds_copy(store)}
+    wanted = {store for store in elsewhere if here.facts.holds(site.sync_id, store)}
     wanted |= spool.stores_with(writer, routing_values(here, site)) & elsewhere
     for store in sorted(wanted):
         if here.facts.active_site(store) not in (None, site.sync_id):
@@ -117,13 +117,19 @@ def next_place(piece: Piece) -> tuple[str, Row | None]:
 
 def scope_of(here: Here, site: Site, stores: frozenset[str] | None) -> Scope:
     """The rows that can go to a site at all, of some stores or of all."""
-    if here.plugins.routed_by_plugins:
-        return Scope(stores)
     if stores is not None:
-        return Scope(stores)
+        return scope_of_stores(here, stores)
+    if here.plugins.routed_by_plugins:
+        return Scope()
     if site.copies_of == "all":
         return Scope()
-    return Scope(frozenset(site.active_stores | site.copies_of), routing_values(here, site))
+    return Scope(here.facts.stores_at(site.sync_id) | site.copies_of, routing_values(here, site))
+
+
+def scope_of_stores(here: Here, stores: Iterable[str]) -> Scope:
+    """The rows of some stores, and those of others that are sent to them."""
+    chosen = frozenset(stores)
+    return Scope(chosen, values_of(here, chosen))
 
 
 def _spoken(of_type: Sequence[Changes], digests: bool) -> TypeChanges:

@@ -12,7 +12,7 @@ from msyncd.flow.conversation import PROTOCOL_VERSION, Hello, Welcome
 from msyncd.flow.fill import begin_anew, scope_of
 from msyncd.flow.here import Here
 from msyncd.flow.keys import other_key
-from msyncd.flow.ledger import fills, meta, owed, receipts, refusals, replaced, sites
+from msyncd.flow.ledger import fills, handovers, meta, owed, receipts, refusals, replaced, sites
 from msyncd.flow.ledger.receipts import Receipt
 from msyncd.flow.ledger.sites import Known
 from msyncd.flow.link import disagreements, spoken_facts, spoken_site, spoken_types, stopped_between
@@ -95,11 +95,16 @@ def _register(writer: Writer, here: Here, hello: Hello, stopped: Mapping[str, st
         sites.note_confirmed(writer, hello.sync_id, writer.log_end(), held_mark=before.mark if moved else None)
         begin_anew(writer, here, here.peer(hello.sync_id), "joined")
     filling = bool(fills.fills(writer, hello.sync_id))
-    for name in sorted(set(before.stopped or {}) - set(stopped)):
+    again = sorted(set(before.stopped or {}) - set(stopped))
+    for name in again:
         # what did not travel while the type was stopped is filled in now (P7)
         _pay(writer, here, hello.sync_id, name)
         if filling and name in here.types.types:  # a fill may have passed it over
             _fill(writer, here, hello.sync_id, name)
+    for fact in here.facts.stores.values() if again else ():
+        way = fact.hand_over
+        if way is not None and way.step == "filling" and way.to_site == hello.sync_id:
+            handovers.begin_filling(writer, fact.store)  # what was paid lies beyond what it has received
 
 
 def _pay(writer: Writer, here: Here, site: int, name: str) -> None:

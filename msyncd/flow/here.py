@@ -51,7 +51,5 @@ class Here:
         return self.facts.sites.get(sync_id) or Site(sync_id, f"site {sync_id}")
 
     def holds(self, store: str | None) -> bool:
-        """Whether this site's tables are to hold a store's records: it is active here, or a copy is kept."""
-        if store is None:
-            return True
-        return self.facts.active_site(store) == self.site or self.peer(self.site).holds_copy(store)
+        """Whether this site's tables are to hold a store's records: as its own (see StoreFact.home), or as a copy."""
+        return store is None or self.facts.holds(self.site, store)

@@ -23,8 +23,9 @@ from msyncd.flow.receive import Batchwork, Work
 from msyncd.flow.relay import find_passing, forget_relayed, keep_relayed, split_relayed
 from msyncd.flow.standing import keep_referred
 from msyncd.flow.stores import find_stores
+from msyncd.flow.world import FlowWorld
 from msyncd.model import AppliedBatch, Changes, Cursor
-from msyncd.plugins import Failed
+from msyncd.plugins import Failed, seeing
 
 
 class _HookFailedError(Exception):
@@ -50,6 +51,19 @@ def take_in(
 
     Returns what became of it, and what hooks are told once it is committed. Raises NeedsMoreError, TryLater.
     """
+    with seeing(FlowWorld(lambda: here)):  # rules decide by the facts that were looked at under this very lock (P32)
+        return _take_in(writer, here, work, origin, mark, pushed, asked_for)
+
+
+def _take_in(
+    writer: Writer,
+    here: Here,
+    work: Batchwork,
+    origin: int,
+    mark: str,
+    pushed: Cursor | None,
+    asked_for: Collection[Record],
+) -> tuple[Outcome, list[AppliedBatch]]:
     outcome = Outcome(origin)
     asked = {(name, key) for name, one in work.items() for key in one.all_keys()} if _has_uniques(here, work) else set()
     asked |= set(asked_for)

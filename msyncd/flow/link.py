@@ -6,7 +6,7 @@ from msyncd.flow.compare.digests import kinds_of
 from msyncd.flow.conversation import Hello, SpokenSite, SpokenStore, SpokenType
 from msyncd.flow.here import Here
 from msyncd.flow.types import TypeSet
-from msyncd.model import PRIMARY, Facts, RecordType, Site, StoreFact
+from msyncd.model import PRIMARY, Facts, HandOver, RecordType, Site, StoreFact
 
 
 def spoken_types(types: TypeSet, rows: Mapping[str, bool] | None = None) -> tuple[SpokenType, ...]:
@@ -62,8 +62,21 @@ def _folded(names: Iterable[str]) -> set[str]:
 
 def spoken_facts(facts: Facts) -> tuple[tuple[SpokenStore, ...], tuple[SpokenSite, ...]]:
     """The facts as they are told to satellites."""
-    stores = tuple(SpokenStore(f.store, f.code, f.active_site, f.epoch, f.name) for f in facts.stores.values())
+    stores = tuple(map(_spoken_store, facts.stores.values()))
     return stores, tuple(spoken_site(site) for site in facts.sites.values())
+
+
+def _spoken_store(fact: StoreFact) -> SpokenStore:
+    way = fact.hand_over
+    ends = (way.from_site, way.to_site, way.step) if way is not None else (None, None, "")
+    return SpokenStore(fact.store, fact.code, fact.active_site, fact.epoch, fact.name, *ends)
+
+
+def _heard_store(one: SpokenStore) -> StoreFact:
+    way = None
+    if one.to_site is not None:
+        way = HandOver(one.from_site, one.to_site, "draining" if one.step == "draining" else "filling")
+    return StoreFact(one.store, one.code, one.active_site, one.epoch, one.name, way)
 
 
 def spoken_site(site: Site) -> SpokenSite:
@@ -76,7 +89,7 @@ def heard_facts(number: int, stores: Iterable[SpokenStore], sites: Iterable[Spok
     """The facts as a satellite hears them."""
     return Facts(
         number,
-        {one.store: StoreFact(one.store, one.code, one.active_site, one.epoch, one.name) for one in stores},
+        {one.store: _heard_store(one) for one in stores},
         {
             one.sync_id: Site(
                 one.sync_id,
@@ -95,9 +108,11 @@ def disagreements(here: Here, hello: Hello) -> tuple[str, ...]:
     problems = []
     wish = hello.active_stores
     if wish is not None:
-        codes = {here.facts.code(store) for store in site.active_stores} | site.active_stores
+        mine = here.facts.stores_at(hello.sync_id)  # an end of a hand-over may list the store, or no more
+        codes = {here.facts.code(store) for store in mine} | mine
         extra = [store for store in wish if store not in codes]
-        lacking = [s for s in site.active_stores if s not in wish and here.facts.code(s) not in wish]
+        settled = [s for s in site.active_stores if here.facts.stores[s].hand_over is None]
+        lacking = [s for s in settled if s not in wish and here.facts.code(s) not in wish]
         for store in extra:
             active = next((f.active_site for f in here.facts.stores.values() if store in (f.store, f.code)), None)
             where = f"on site {active}" if active is not None else "on no site"

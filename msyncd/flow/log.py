@@ -93,7 +93,7 @@ def _goes_on(
         by_name = also is not None and also.kind == "store_of_name"
         values = {route, route_before}
         named = (one for one in here.facts.stores.values() if (one.name if by_name else one.store) in values)
-        sites |= {one.active_site for one in named if one.active_site is not None}
+        sites |= {site for one in named for site in one.home}
     # an origin of this very site means that the row is not as its sender wrote it: the sender is to have it too
     return bool(sites - {here.site, origin}) or origin == here.site
 

@@ -67,7 +67,7 @@ def _facts(reader: Reader, settings: Settings, types: TypeSet, *, installed: boo
         return facts
     if not settings.is_primary:
         return satellite_facts(settings)
-    return settle(settings, declared_stores(reader, settings, types), NO_FACTS, holds=()).facts
+    return settle(settings, declared_stores(reader, settings, types), NO_FACTS, holds=lambda _store: False).facts
 
 
 def probe(found: Look) -> Hello:

@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,15 +9,13 @@ from secrets import token_hex
 
 from msyncd.databases import open_database
 from msyncd.databases.interface import Capture, Database, Installed, Reader, Scope, Writer
-from msyncd.errors import ConfigurationInvalid, DatabaseUnavailable, MsyncdError, Problem, TryLater
-from msyncd.flow.clearing import clear_referring
+from msyncd.errors import ConfigurationInvalid, DatabaseUnavailable, MsyncdError, Problem
+from msyncd.flow.advancing import Settlement, settle_facts
 from msyncd.flow.facts import NO_FACTS, declared_stores, read_facts, satellite_facts, settle, write_facts
 from msyncd.flow.here import Clock, Here, utc_now
-from msyncd.flow.ledger import fills, meta, owed, sites, spool
-from msyncd.flow.route import audiences
+from msyncd.flow.ledger import fills, meta, owed, sites
 from msyncd.flow.types import TypeSet, resolve
-from msyncd.flow.world import FlowWorld
-from msyncd.model import PRIMARY, Changes, Facts, RecordType, Row
+from msyncd.model import PRIMARY, Facts
 from msyncd.plugins import Plugins
 from msyncd.settings import signing_key
 from msyncd.settings.state_directory import INSTALLATION
@@ -71,10 +68,12 @@ def open_site(
     with database.write() as writer:
         meta.identity(writer)
         meta.put(writer, "sync_id", str(settings.this_site.sync_id))
-        here, found = _settle(writer, here)
+        settled = _settle(writer, here)
+        here = settled.here
         _pay(writer, here)
         _look_after_lost(writer, here, installed)
-    return Opened(here, (*problems, *found), installed)
+    settled.tell()
+    return Opened(here, (*problems, *settled.problems), installed)
 
 
 def _same_site(reader: Reader, settings: Settings) -> None:
@@ -96,104 +95,16 @@ def _expected(database: Database, settings: Settings, types: TypeSet, known: Fac
     if known is not NO_FACTS:
         return known
     with database.read() as reader:
-        return settle(settings, declared_stores(reader, settings, types), NO_FACTS, holds=()).facts
+        return settle(settings, declared_stores(reader, settings, types), NO_FACTS, holds=lambda _store: False).facts
 
 
-def _settle(writer: Writer, here: Here) -> tuple[Here, tuple[Problem, ...]]:
+def _settle(writer: Writer, here: Here) -> Settlement:
     if not here.is_primary:
         if here.facts.number == 0:
             write_facts(writer, here.facts)
             here.database.renew_guard(here.facts, writer, here.site)
-        return here, ()
+        return Settlement(here)
     return settle_facts(writer, here)
-
-
-def settle_facts(writer: Writer, here: Here) -> tuple[Here, tuple[Problem, ...]]:
-    """On the primary: make facts of what the YAML wishes and the stores' table says, and fill whom that concerns."""
-    stores = declared_stores(writer, here.settings, here.types)
-    old = here.facts
-    held = {store for store in old.stores if _has_records(writer, here, store)} if old.stores else set()
-    settled = settle(here.settings, stores, old, holds=held)
-    if not settled.changed:
-        return here, settled.problems
-    write_facts(writer, settled.facts)
-    here.database.renew_guard(settled.facts, writer, here.site)
-    _still_empty(writer, here, old, settled.facts)
-    here = replace(here, facts=settled.facts)
-    for site, changed in (settled.rerouted or {}).items():
-        if site == here.site:
-            _reroute_here(writer, here, old, changed)
-        elif sites.known(writer, site).database_id is not None:
-            fills.begin(writer, site, because="its stores or copies changed", now=here.now(), stores=changed)
-            for store in changed:
-                if here.peer(site).holds_copy(store) and not here.holds(store):
-                    fills.want(writer, store)  # it is held by its active site only: ask there (P29)
-    return here, settled.problems
-
-
-def _still_empty(writer: Writer, here: Here, old: Facts, new: Facts) -> None:
-    """A store that moves had no records; while the guard was renewed somebody may have written the first one."""
-    for store, fact in old.stores.items():
-        moves = fact.active_site is not None and new.active_site(store) != fact.active_site
-        if moves and _has_records(writer, here, store):
-            raise TryLater(f"store {fact.code} was written to while it was to be moved", hint="trying again")
-
-
-def _has_records(reader: Reader, here: Here, store: str) -> bool:
-    scope = Scope(frozenset({store}))
-    for name in here.types.order:
-        one = here.types.types[name]
-        if one.edited_on == "active_site" and one.store_column and reader.page(one, None, 1, scope):
-            return True
-    return bool(reader.execute("SELECT 1 FROM msyncd_relayed WHERE store = ? LIMIT 1", (store,)))
-
-
-def _reroute_here(writer: Writer, here: Here, old: Facts, changed: frozenset[str]) -> None:
-    """The primary's own copies: ask for what it is now to hold, let go of what it is not."""
-    for store in changed:
-        if here.holds(store):
-            if here.facts.active_site(store) not in (None, here.site):
-                fills.want(writer, store)
-        elif old.stores.get(store) is not None:
-            _let_go(writer, here, store)
-
-
-def _let_go(writer: Writer, here: Here, store: str) -> None:
-    """The primary no longer keeps a copy of a store: its records are indexed as relayed, and leave its tables (P30)."""
-    scope = Scope(frozenset({store}))
-    here.plugins.connect(FlowWorld(lambda: here))  # routing is asked before the site is open
-    writer.begin_applying(here.site)
-    for name in reversed(here.types.order):
-        one = here.types.types[name]
-        if one.sent_to != "sites_of_store" or one.edited_on != "active_site":
-            continue
-        after = None
-        while rows := writer.page(one, after, 5000, scope):
-            after = one.key_of(rows[-1])
-            _relay_from_here(writer, here, one, rows)
-    writer.end_applying()
-
-
-def _relay_from_here(writer: Writer, here: Here, one: RecordType, rows: Sequence[Row]) -> None:
-    writer.lock_rows(one, [one.key_of(row) for row in rows])
-    by_key = writer.rows(one, [one.key_of(row) for row in rows])
-    places = writer.stores_of(one, by_key.keys())
-    keys = list(places)
-    changes = Changes(
-        one,
-        keys,
-        [by_key[key] for key in keys],
-        stores=[p[0] for p in places.values()],
-        routes=[p[1] for p in places.values()],
-    )
-    sets, _ = audiences(writer, here, changes)
-    # a transfer to a store that is active here stays
-    gone = [key for key, sites_of_it in zip(keys, sets, strict=True) if here.site not in sites_of_it]
-    at = one.index(one.through.column) if one.through else None
-    known = [spool.Relayed(key, by_key[key][at] if at is not None else None, *places[key]) for key in gone]
-    spool.keep(writer, one, zip(known, [by_key[key] for key in gone], strict=True), writer.log_written())
-    clear_referring(writer, here, one, gone)
-    writer.delete(one, gone)
 
 
 def _pay(writer: Writer, here: Here) -> None:

@@ -23,7 +23,8 @@ class Triggers:
 class StoreMove:
     """A store that the edit would make active on another site (None: on no site). `code` is what people call it.
 
-    `possible`: it has no records, so it becomes active there at once. One with records stays where it is.
+    `hand_over`: it has records, so it becomes active there when it holds them. One with records that would be active on
+    no site stays where it is: it is not `possible`. From a site to itself: a hand-over that is called off.
     """
 
     store: str
@@ -32,6 +33,7 @@ class StoreMove:
     to_site: int | None
     records: int
     possible: bool
+    hand_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +105,18 @@ class Plan:
     def _move(self, one: StoreMove) -> str:
         whence = f"from {self._site(one.from_site)}" if one.from_site is not None else "until now active nowhere,"
         where = f"to {self._site(one.to_site)}" if one.to_site is not None else "to no site"
+        if one.from_site == one.to_site:
+            return f"the hand-over of store {one.code} is called off: it goes back {where}"
+        if one.hand_over:
+            return (
+                f"store {one.code} is handed over {whence} {where}, with {_count(one.records)}: nobody can edit them "
+                f"until {self._site(one.from_site)}, has sent what it has, and {self._site(one.to_site)}, has it all"
+            )
         if one.possible:
             return f"store {one.code} moves {whence} {where}; it has no records"
         return (
             f"store {one.code} would move {whence} {where}, but it has {_count(one.records)}: it stays where it is, "
-            "since a store with records moves only by a hand-over, which is not there yet"
+            "until another site's list names it"
         )
 
     def _flows(self) -> Iterator[str]:

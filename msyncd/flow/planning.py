@@ -7,6 +7,7 @@ from typing import Final
 from msyncd.databases.counts import EVERYTHING, NOTHING, Reach, count
 from msyncd.databases.interface import Reader
 from msyncd.flow.facts import NO_FACTS, Settled, declared_stores, read_facts, settle
+from msyncd.flow.handover import arrived, goal, with_stores
 from msyncd.flow.ledger import sites
 from msyncd.flow.ledger.sites import Known
 from msyncd.flow.looking import Look
@@ -105,10 +106,10 @@ class _Planning:
         """Stores that would move, and records that would go to sites or leave them."""
         here = self._here
         stores = declared_stores(self._reader, here.settings, here.types)
-        wished = settle(here.settings, stores, self._old_facts, holds=())
+        wished = settle(here.settings, stores, self._old_facts, holds=lambda _store: False)
         moves = tuple(self._moves(wished.facts))
-        stay = [one.store for one in moves if not one.possible]
-        settled = settle(here.settings, stores, self._old_facts, holds=stay)
+        stay = {one.store: self._old_facts.stores[one.store] for one in moves if not one.possible}
+        settled = replace(wished, facts=arrived(with_stores(wished.facts, stay)))
         flows = tuple(self._flows(settled))
         seconds = dict(self._seconds(flows))
         warnings = (*plan.warnings, *self._of_stores(settled, moves), *self._of_lines(flows, seconds))
@@ -120,10 +121,12 @@ class _Planning:
     def _moves(self, wished: Facts) -> Iterator[StoreMove]:
         for store, was in self._old_facts.stores.items():
             fact = wished.stores.get(store)
-            wish = fact.active_site if fact is not None else None
-            if was.active_site != wish and was.active_site is not None:
+            wish = goal(fact) if fact is not None else None
+            if goal(was) != wish and goal(was) is not None:
                 records = self._records_of(store)
-                yield StoreMove(store, was.code, was.active_site, wish, records, records == 0)
+                whence = was.hand_over.from_site if was.hand_over is not None else was.active_site
+                by_hand_over = records > 0 and wish is not None
+                yield StoreMove(store, was.code, whence, wish, records, not records or by_hand_over, by_hand_over)
 
     def _records_of(self, store: str) -> int:
         """How many records that are edited where their store is active there are, here or passing through."""
@@ -168,9 +171,9 @@ class _Planning:
         """Stores of which the primary holds no copy: only their active sites know how many records there are."""
         if one.store is None or one.edited_on != "active_site":
             return
-        mine = {store for store in facts.stores if _holds(facts, PRIMARY, store)}
+        mine = {store for store in facts.stores if facts.holds(PRIMARY, store)}
         if site == PRIMARY:
-            mine = {store for store in self._old_facts.stores if _holds(self._old_facts, PRIMARY, store)}
+            mine = {store for store in self._old_facts.stores if self._old_facts.holds(PRIMARY, store)}
         gained = after.stores - before.stores - mine
         for whence in sorted({facts.active_site(store) or 0 for store in gained} - {0, site, PRIMARY}):
             yield Flow("fill", one.name, whence, site, None)
@@ -192,7 +195,7 @@ class _Planning:
     def _of_stores(self, settled: Settled, moves: Iterable[StoreMove]) -> Iterator[str]:
         staying = {one.code for one in moves if not one.possible}
         for one in settled.problems:
-            if not any(one.message.startswith(f"store {code} is active on") for code in staying):
+            if not any(one.message.startswith(f"store {code} has records") for code in staying):
                 yield f"{one.message}; {one.hint}"
 
     def _of_lines(self, flows: Iterable[Flow], seconds: Mapping[int, float]) -> Iterator[str]:
@@ -237,11 +240,6 @@ class _Planning:
         return replace(plan, records=tuple(flows), warnings=warnings)
 
 
-def _holds(facts: Facts, site: int, store: str) -> bool:
-    known = facts.sites.get(site)
-    return facts.active_site(store) == site or (known is not None and known.holds_copy(store))
-
-
 def _reaches(types: TypeSet, facts: Facts, site: int) -> dict[str, Reach]:
     """What a site is to hold, by record type."""
     return {name: _reach(types, one, facts, site) for name, one in types.types.items()}
@@ -255,7 +253,7 @@ def _reach(types: TypeSet, one: RecordType, facts: Facts, site: int) -> Reach:
         return NOTHING
     if known.copies_of == "all":
         return Reach(everything=True, stores=frozenset(facts.stores))
-    held = {store for store in facts.stores if _holds(facts, site, store)} | set(known.copies_of)
+    held = {store for store in facts.stores if facts.holds(site, store)} | set(known.copies_of)
     return Reach(stores=frozenset(held), routes=_routes(types, one, facts, site))
 
 
@@ -264,5 +262,5 @@ def _routes(types: TypeSet, one: RecordType, facts: Facts, site: int) -> frozens
     also = one.also_sent_to or types.types[types.root(one.name)].also_sent_to
     if also is None:
         return frozenset()
-    active = [fact for fact in facts.stores.values() if fact.active_site == site]
+    active = [fact for fact in facts.stores.values() if site in fact.home]
     return frozenset(fact.name if also.kind == "store_of_name" else fact.store for fact in active) - {None}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from msyncd.databases.interface import Reader, Scope
 from msyncd.flow.conversation import Piece
+from msyncd.flow.fill import scope_of_stores
 from msyncd.flow.here import Here
 from msyncd.flow.joining import TRUSTED
 from msyncd.flow.ledger import aside, meta
@@ -66,7 +67,8 @@ class _Leaving:
     """What stands here in a piece's range and did not come with it; its lines go with it."""
 
     def __init__(self, reader: Reader, here: Here, piece: Piece, work: Batchwork) -> None:
-        self._reader, self._types, self._piece, self._work = reader, here.types, piece, work
+        self._reader, self._here, self._piece, self._work = reader, here, piece, work
+        self._types = here.types
         self._root = here.types.types[piece.type]
         self._brought = {name: set(one.writes.keys) for name, one in work.items()}
         self.found: dict[str, list[Row]] = {}
@@ -78,7 +80,7 @@ class _Leaving:
         unless the piece is written in the same transaction (see keep_brought).
         """
         piece, root = self._piece, self._root
-        scope = Scope(None if piece.stores is None else frozenset(piece.stores))
+        scope = Scope() if piece.stores is None else scope_of_stores(self._here, piece.stores)
         place = after or (tuple(piece.after) if piece.after is not None else None)
         upto = tuple(piece.upto) if piece.upto is not None else None
         while rows := self._reader.page(root, place, PAGE, scope, upto):
@@ -178,12 +180,10 @@ class _Own:
         if record_type.sent_to != "sites_of_store" or not keys:
             return keys
         here = self._here
-        mine, primary = routing_values(here, here.peer(here.site)), here.peer(PRIMARY)
+        mine = routing_values(here, here.peer(here.site))
         stays = {
             key
             for key, (store, route) in self._reader.stores_of(record_type, keys).items()
-            if store is not None
-            and not (here.facts.active_site(store) == PRIMARY or primary.holds_copy(store))
-            and (here.holds(store) or route in mine)
+            if store is not None and not here.facts.holds(PRIMARY, store) and (here.holds(store) or route in mine)
         }
         return [key for key in keys if key not in stays]

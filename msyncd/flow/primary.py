@@ -7,7 +7,7 @@ from threading import Lock
 import msgspec
 
 from msyncd.databases.interface import ONLY_SITE, ORIGIN, RowRejected
-from msyncd.errors import DatabaseUnavailable
+from msyncd.errors import DatabaseUnavailable, FactsChanged
 from msyncd.flow.accepting import accept
 from msyncd.flow.apply import NeedsMoreError
 from msyncd.flow.compare.answer import answer
@@ -59,7 +59,11 @@ class Primary:
 
     def pull(self, site: int, pull: Pull) -> PullReply:
         """The next batch or piece for a satellite. Raises FactsChanged, RestoredBackup, TryLater."""
-        return self._serving.serve(self._fresh(), site, pull)
+        try:
+            return self._serving.serve(self._fresh(), site, pull)
+        except FactsChanged:
+            self._wake()  # a hand-over may have taken a step: its other end waits for that
+            raise
 
     def compare(self, site: int, question: Compare) -> Compared:
         """Which records differ from a satellite's. Raises FactsChanged, CloneRefused, MessageInvalid."""

@@ -12,6 +12,7 @@ from msyncd.databases.interface import Reader, Scope, Writer
 from msyncd.errors import TryLater
 from msyncd.flow.apply import NeedsMoreError
 from msyncd.flow.conversation import Pull, PullReply, Standing
+from msyncd.flow.ends import told
 from msyncd.flow.fill import next_place
 from msyncd.flow.hearing import hear
 from msyncd.flow.here import Here
@@ -76,6 +77,8 @@ def pull_all(satellite: "Satellite", progress: "Progress") -> tuple[int, int | N
         if got:
             progress("pull", applied, reply.to_receive)
         if reply.level:
+            if request.handing and reply.cursor != request.cursor:
+                continue  # an end of a hand-over pulls once more, to tell that it has it all
             return applied, 0
         end = reply.end if end is None else end
         if end is not None and reply.end is not None and reply.cursor >= end:
@@ -102,6 +105,7 @@ def _request(satellite: "Satellite", reader: Reader, pulled: Pulled, pace: Pace,
             for name, number in reader.execute("SELECT name, value FROM msyncd_meta WHERE name LIKE 'given:%'")
         ),
         installation_id=here.installation_id,
+        handing=told(reader, here, known.confirmed),
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from msyncd.flow.facts import destinations
 from msyncd.flow.here import Here
-from msyncd.model import PRIMARY, Changes, Value
+from msyncd.model import PRIMARY, Changes, StoreFact, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,9 @@ def _by_rule(asked: Reasons) -> Iterator[tuple[int, str]]:
 def _other_party(asked: Reasons, kind: str, column: str) -> Iterator[tuple[int, str]]:
     for fact in asked.here.facts.stores.values():
         value = fact.name if kind == "store_of_name" else fact.store
-        if value == asked.route and fact.active_site is not None:
-            yield fact.active_site, f"also_sent_to: {column} is store {fact.code}, which is active there"
+        if value == asked.route:
+            for site in sorted(fact.home):
+                yield site, f"also_sent_to: {column} is store {fact.code}, which {_at_home(fact, site)}"
 
 
 def _of_store(asked: Reasons, store: str) -> Iterator[tuple[int, str]]:
@@ -70,6 +71,14 @@ def _of_store(asked: Reasons, store: str) -> Iterator[tuple[int, str]]:
     for number, site in facts.sites.items():
         if site.holds_copy(store):
             yield number, f"it keeps copies of {'all stores' if site.copies_of == 'all' else f'store {code}'}"
-    active = facts.active_site(store)
-    if active is not None:
-        yield active, f"store {code} is active there"
+    fact = facts.stores.get(store)
+    for number in sorted(facts.home(store)):
+        assert fact is not None
+        yield number, f"store {code} {_at_home(fact, number)}"
+
+
+def _at_home(fact: StoreFact, site: int) -> str:
+    way = fact.hand_over
+    if way is None:
+        return "is active there"
+    return f"is being handed over {'to' if site == way.to_site else 'from'} it"

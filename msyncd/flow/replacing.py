@@ -59,7 +59,7 @@ def check_replaceable(here: Here, site: int) -> None:
 
 def not_held(here: Here, site: int) -> tuple[str, ...]:
     """The codes of the site's stores whose records the primary cannot give to a newcomer, since it has no copy."""
-    return tuple(sorted(here.facts.code(one) for one in here.peer(site).active_stores if not here.holds(one)))
+    return tuple(sorted(here.facts.code(one) for one in here.facts.stores_at(site) if not here.holds(one)))
 
 
 def words_of(old: Replaced, known: Known) -> CloneRefused:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from msyncd.databases.interface import RowRejected, Writer
 from msyncd.flow.apply import NeedsMoreError
+from msyncd.flow.facts import renewed
 from msyncd.flow.here import Here
 from msyncd.flow.inbound import add_aside, take_in
 from msyncd.flow.ledger import aside, refusals, sites
@@ -52,6 +53,7 @@ def retry_waiting(here: Here) -> int:
 
 
 def _retry_of(writer: Writer, here: Here, origin: int) -> tuple[int, list[AppliedBatch]]:
+    here = renewed(writer, here)
     outcome, told = take_in(writer, here, {}, origin, "", _pushed(writer, here))
     if here.is_primary:
         refusals.add(writer, origin, outcome.refusals())
@@ -124,6 +126,7 @@ def _apply_again(here: Here, one: Aside, asked: Sequence[Record] = ()) -> str | 
 def _applied_again(
     writer: Writer, here: Here, one: Aside, asked: Sequence[Record]
 ) -> tuple[str | None, list[AppliedBatch]]:
+    here = renewed(writer, here)  # a store may have moved since this site was looked at
     if not aside.quarantined(writer, [one.id]):
         return None, []  # it went with its header, or was kept anew with it
     if _later_change_stands(writer, here, one):

@@ -1,6 +1,6 @@
 """Routing: the set of sites to which each change goes, by the built-in rules and by plugins (on the primary)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msyncd.databases.interface import Interest, Reader
 from msyncd.flow.facts import destinations
@@ -65,13 +65,18 @@ def interest_of(here: Here, site: Site) -> Interest:
         for name, one in types.types.items()
         if one.sent_to == "every_site" or one.edited_on == "any_site"
     )
-    stores = frozenset(site.active_stores | site.copies_of)
+    stores = here.facts.stores_at(site.sync_id) | site.copies_of
     return Interest(site.sync_id, always, stores, routing_values(here, site))
 
 
 def routing_values(here: Here, site: Site) -> frozenset[Value]:
     """The values of also_sent_to columns that mean this site: its stores, and the names that stand for them."""
-    facts = [fact for fact in here.facts.stores.values() if fact.active_site == site.sync_id]
+    return values_of(here, here.facts.stores_at(site.sync_id))
+
+
+def values_of(here: Here, stores: Iterable[str]) -> frozenset[Value]:
+    """The values of also_sent_to columns that mean these stores: the stores, and the names that stand for them."""
+    facts = [here.facts.stores[store] for store in stores if store in here.facts.stores]
     values: set[Value] = set()
     for one in here.types.types.values():
         if one.also_sent_to is not None:

@@ -13,8 +13,10 @@ from msyncd import __version__
 from msyncd.databases.interface import Writer
 from msyncd.errors import DatabaseUnavailable, HelloAgain, Interrupted, MsyncdError, PeerRefused, RestoredBackup
 from msyncd.flow import pulling, pushing
+from msyncd.flow.advancing import tell_moved
 from msyncd.flow.conversation import PROTOCOL_VERSION, Hello, Peer, SpokenType, Waiting, Welcome
 from msyncd.flow.facts import write_facts
+from msyncd.flow.handover import moves
 from msyncd.flow.hearing import hear
 from msyncd.flow.here import Here
 from msyncd.flow.joining import join, joined_anew
@@ -146,6 +148,8 @@ class Satellite:
             hear(writer, here, welcome.refusals)
             anew = welcome.anew if welcome.anew > joined_anew(writer) and known.joined else 0
         self.here = replace(here, facts=facts)  # not before they are durable: else nobody would write them any more
+        if here.facts.number:
+            tell_moved(self.here, moves(here.facts, facts))
         self.link = Link(stopped, {one.name: one for one in welcome.record_types}, welcome.problems)
         if anew or not known.joined:
             try:

@@ -8,7 +8,7 @@ from time import perf_counter
 
 import msgspec
 
-from msyncd.errors import DatabaseUnavailable
+from msyncd.errors import DatabaseUnavailable, FactsChanged
 from msyncd.flow.ahead import MOST, Ahead
 from msyncd.flow.confirming import confirm, look_up
 from msyncd.flow.conversation import Pull, PullReply
@@ -49,7 +49,8 @@ class Serving:
         size = self._speed.asked(site)
         with here.database.read() as reader:
             asked = look_up(reader, here, site, pull)
-        confirm(here, site, pull, asked, size or asked.known.batch_size)
+        if confirm(here, site, pull, asked, size or asked.known.batch_size) is not here:
+            raise FactsChanged("a store is being handed over, and a step of it was taken", hint="say hello again")
         known, pending = asked.known, asked.pending
         if asked.behind:
             with here.database.read() as reader:

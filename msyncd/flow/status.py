@@ -11,6 +11,7 @@ from typing import Any
 from msyncd import __version__
 from msyncd.databases.interface import Reader
 from msyncd.errors import Problem
+from msyncd.flow.handover_waits import HandOverStatus, hand_overs
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import aside, compared, fills, meta, owed, sites
 from msyncd.flow.ledger.sites import Known
@@ -126,6 +127,7 @@ class Status:
     record_types: tuple[RecordTypeStatus, ...]
     plugins: tuple[PluginStatus, ...]
     change_log: LogStatus = field(default_factory=LogStatus)
+    hand_overs: tuple[HandOverStatus, ...] = ()
 
 
 def read_status(
@@ -155,6 +157,7 @@ def read_status(
             record_types(reader, here, installed=found.installed),
             plugins(here, failures or {}),
             change_log(reader) if found.installed else LogStatus(),
+            hand_overs(reader, here) if found.installed else (),
         )
 
 

@@ -5,7 +5,7 @@ combined answers, with the changes on which a plugin failed. docs/plugins.md is 
 """
 
 from msyncd.plugins.answers import Checked, Decision, Failed, Filtered, Resolved, Routed
-from msyncd.plugins.context import PluginContext, World
+from msyncd.plugins.context import PluginContext, World, seeing
 from msyncd.plugins.contract import HOOKS
 from msyncd.plugins.finding import Entry, Place
 from msyncd.plugins.manager import Plugins
@@ -25,4 +25,5 @@ __all__ = [
     "Resolved",
     "Routed",
     "World",
+    "seeing",
 ]

@@ -1,6 +1,8 @@
 """What one plugin sees of the daemon: its own settings and log, and the world as it is now."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -53,6 +55,19 @@ class Unconnected:
         raise MsyncdError("nothing is sent here", hint="use send_again in hooks that run with the daemon")
 
 
+_SEEN: ContextVar[World | None] = ContextVar("msyncd_world", default=None)
+
+
+@contextmanager
+def seeing(world: World) -> Iterator[None]:
+    """Inside, on this thread, every plugin sees this world: that of the transaction in which it is asked (P32)."""
+    token = _SEEN.set(world)
+    try:
+        yield
+    finally:
+        _SEEN.reset(token)
+
+
 class PluginContext:
     """The `context` of one plugin; see msyncd.hookspecs.Context for what each part means."""
 
@@ -66,20 +81,24 @@ class PluginContext:
         self._world = world
 
     @property
+    def _now(self) -> World:
+        return _SEEN.get() or self._world
+
+    @property
     def site(self) -> int:
-        return self._world.site
+        return self._now.site
 
     @property
     def sites(self) -> Mapping[int, Site]:
-        return self._world.facts.sites
+        return self._now.facts.sites
 
     @property
     def stores(self) -> Mapping[str, StoreFact]:
-        return self._world.facts.stores
+        return self._now.facts.stores
 
     @property
     def record_types(self) -> Mapping[str, RecordType]:
-        return self._world.record_types
+        return self._now.record_types
 
     @property
     def settings(self) -> Any:
@@ -91,7 +110,7 @@ class PluginContext:
 
     @property
     def db(self) -> "Database":
-        return self._world.database()
+        return self._now.database()
 
     def send_again(self, record_type: str, keys: Iterable[Row], sites: Iterable[int]) -> None:
-        self._world.send_again(record_type, keys, sites)
+        self._now.send_again(record_type, keys, sites)

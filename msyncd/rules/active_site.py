@@ -49,6 +49,8 @@ def _not_active(store: str, origin: int, facts: Mapping[str, StoreFact]) -> Refu
     if active_site == origin:
         return None
     code = fact.code if fact else store
+    if fact is not None and fact.hand_over is not None and fact.hand_over.step == "filling":
+        return Refuse(f"store {code} is being handed over to site {fact.hand_over.to_site}")
     if active_site is None:
         return Refuse(f"store {code} is active nowhere, so its records can be edited nowhere")
     return Refuse(f"store {code} is active on site {active_site}, not on {origin}")

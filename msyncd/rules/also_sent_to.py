@@ -31,10 +31,9 @@ def _declared(record_type: RecordType, record_types: Mapping[str, RecordType]) -
 
 
 def _routes(also: AlsoSentTo, wanted: set[Value], context: Context) -> dict[Value, Route]:
-    """A route for each value that stands for a store which is active somewhere."""
+    """A route for each value that stands for a store which is active somewhere, or on its way from one to another."""
     return {
-        value: Route(add_sites=frozenset({fact.active_site}))
+        value: Route(add_sites=fact.home)
         for fact in context.stores.values()
-        if fact.active_site is not None
-        and (value := fact.name if also.kind == "store_of_name" else fact.store) in wanted
+        if fact.home and (value := fact.name if also.kind == "store_of_name" else fact.store) in wanted
     }

@@ -223,7 +223,14 @@ def test_where_stores_are(primary: Country) -> None:
 
 
 def _store(code: str, value: str, active: int | None, name: str | None, wish: int | None, copies: list[int]) -> Any:
-    place = {"active_site": active, "name": name, "wished_site": wish, "copies_on": copies, "epoch": 1}
+    place = {
+        "active_site": active,
+        "name": name,
+        "wished_site": wish,
+        "copies_on": copies,
+        "epoch": 1,
+        "hand_over": None,
+    }
     return {"store": code, "value": value, **place}
 
 
@@ -247,14 +254,64 @@ def test_a_store_that_is_active_nowhere_is_moved(primary: Country) -> None:
     assert (status, out.splitlines()[-1]) == (0, "it is so already: nothing was changed")
 
 
-def test_a_store_with_records_stays_and_it_is_said_why(primary: Country) -> None:
+def test_p31_a_store_with_records_is_handed_over_and_it_is_said_what_that_waits_for(primary: Country) -> None:
     _write_transact(primary, "S2")
-    status, out, err = done(primary, "stores", "move", "BUM", "1")
-    assert (status, out, primary.primary.read_text()) == (1, "", YAML)
-    assert err == (
-        "Error: store BUM is active on site 2 and has 1 record: it stays there, since a store with records moves only "
-        "by a hand-over, which is not there yet; nothing was written\n"
+    status, out, _ = done(primary, "stores", "move", "BUM", "--to", "1")
+    assert status == 0
+    assert (
+        "store BUM is handed over from site 2, Bumban to site 1, Central, with 1 record: nobody can edit them until "
+        "site 2, Bumban, has sent what it has, and site 1, Central, has it all\n"
+    ) in out
+    assert run("init", "-c", primary.primary).returncode == 0
+    (bum,) = [one for one in answer("stores", "list", "-c", primary.primary) if one["store"] == "BUM"]
+    assert (bum["active_site"], bum["wished_site"]) == (None, 1)
+    told = bum["hand_over"]
+    assert told["since"]
+    assert told | {"since": ""} == {
+        "store": "S2",
+        "code": "BUM",
+        "from_site": 2,
+        "to_site": 1,
+        "step": "draining",
+        "forced": False,
+        "since": "",
+        "waits_for": "site 2 to hear of it",
+    }
+    words = "store BUM is being handed over from site 2 to site 1; waits for site 2 to hear of it"
+    assert words in run("stores", "list", "-c", primary.primary).stdout.splitlines()
+    assert f"{words} (since " in run("status", "-c", primary.primary).stdout
+    assert answer("status", "-c", primary.primary)["hand_overs"] == [told]
+
+
+def test_p34_a_dead_site_is_not_waited_for(primary: Country) -> None:
+    _write_transact(primary, "S2")
+    assert done(primary, "stores", "move", "BUM", "1")[0] == 0
+    assert run("init", "-c", primary.primary).returncode == 0
+    status, out, _ = done(primary, "stores", "move", "BUM", "--to", "1", "--force")
+    assert (status, out) == (
+        0,
+        "noted: the running daemon goes on within seconds, else msyncd does when it is started\n",
     )
+    assert run("init", "-c", primary.primary).returncode == 0
+    assert {one["store"]: one["active_site"] for one in answer("stores", "list", "-c", primary.primary)}["BUM"] == 1
+
+
+def test_p34_a_store_that_only_the_dead_site_holds_stays(primary: Country) -> None:
+    primary.write("primary.yaml", YAML.replace("copies_of: all", "copies_of: []"))
+    _write_transact(primary, "S2")
+    assert run("init", "-c", primary.primary).returncode == 0
+    before = primary.primary.read_text()
+    status, out, err = done(primary, "stores", "move", "BUM", "1", "--force")
+    assert (status, out, primary.primary.read_text()) == (1, "", before)
+    assert err == (
+        "Error: only site 2 holds the records of store BUM: neither the primary nor site 1 has a copy; bring site 2 "
+        "back; nothing was written\n"
+    )
+
+
+def test_where_a_store_is_to_go_must_be_said_once(primary: Country) -> None:
+    assert "say where the store is to be active" in done(primary, "stores", "move", "BUM")[2]
+    assert "contradict each other" in done(primary, "stores", "move", "BUM", "1", "--to", "2")[2]
 
 
 @pytest.mark.parametrize(

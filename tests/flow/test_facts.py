@@ -18,20 +18,6 @@ from msyncd.testing.crashing import FragileDatabase
 from tests.flow.support import ACTIVE, keys, stock, stock_sites
 
 
-def test_p31_an_edit_that_takes_a_store_with_records_from_a_site_is_refused_in_words(tmp_path: Path) -> None:
-    with stock_sites(tmp_path) as sites:
-        stock(sites[2], "a", "BUM")
-        sites.sync()
-        problems = sites.primary.reload(active_stores=ACTIVE | {2: [], 3: ["KAL", "KDI", "BUM"]})
-        assert any("store BUM is active on site 2 and has records" in str(one) for one in problems)
-        sites.sync()
-        stock(sites[2], "b", "BUM")
-        with pytest.raises(Exception, match="store BUM is active on site 2, not here"):
-            stock(sites[3], "c", "BUM")
-        sites.sync()
-        assert keys(sites.primary, "stock") == ["a", "b"]
-
-
 def test_p31_a_store_without_records_moves_with_the_edit(tmp_path: Path) -> None:
     with stock_sites(tmp_path) as sites:
         assert sites.primary.reload(active_stores=ACTIVE | {2: [], 3: ["KAL", "KDI", "BUM"]}) == ()

@@ -146,24 +146,33 @@ def test_a_record_type_that_goes_to_every_site_from_now_on(sites: Sites) -> None
     assert come > 0
 
 
-def test_a_store_moves_at_once_if_it_has_no_records_and_stays_if_it_has(tmp_path: Path) -> None:
+def test_p31_a_store_moves_at_once_if_it_has_no_records_and_by_a_hand_over_if_it_has(tmp_path: Path) -> None:
     with stock_sites(tmp_path) as sites:
         stock(sites[3], "k", "KAL")
         invoice(sites[3], "v", "KAL", lines=2)
         sites.sync()
         wish = {1: ["CMS"], 2: ["BUM", "KAL", "KDI"], 3: []}
         plan = plan_of(sites, active_stores=wish)
-        told = {one.code: (one.from_site, one.to_site, one.records, one.possible) for one in plan.stores}
-        assert told == {"KAL": (3, 2, 4, False), "KDI": (3, 2, 0, True)}
-        assert plan.records == (), "what stays brings no records"
+        told = {one.code: (one.from_site, one.to_site, one.records, one.hand_over) for one in plan.stores}
+        assert told == {"KAL": (3, 2, 4, True), "KDI": (3, 2, 0, False)}
+        assert flows(plan, "fill", 2) == flows(plan, "leave", 3) == {"stock": 1, "invoice": 1, "line": 2}
         (line,) = [line for line in plan.lines() if line.startswith("store KAL")]
         assert line == (
-            "store KAL would move from site 3, site 3 to site 2, site 2, but it has 4 records: it stays where it is, "
-            "since a store with records moves only by a hand-over, which is not there yet"
+            "store KAL is handed over from site 3, site 3 to site 2, site 2, with 4 records: nobody can edit them "
+            "until site 3, site 3, has sent what it has, and site 2, site 2, has it all"
         )
+        before = [counted(sites[2]), counted(sites[3])]
         sites.primary.reload(active_stores=wish)
         facts = sites.primary.here.facts
-        assert (facts.active_site("s-KAL"), facts.active_site("s-KDI")) == (3, 2)
+        assert (facts.stores["s-KAL"].edited_at, facts.active_site("s-KDI")) == (None, 2)
+        assert plan_of(sites, active_stores=wish).stores == (), "it is under way already"
+        back = plan_of(sites, active_stores=ACTIVE)
+        assert "the hand-over of store KAL is called off: it goes back to site 3, site 3" in back.lines()
+        sites.sync()
+        for (name, number), site, was in zip([("fill", 2), ("leave", 3)], (2, 3), before, strict=True):
+            now = counted(sites[site])
+            gone = {one: len(was[one] ^ now[one]) for one in was if was[one] != now[one]}
+            assert gone == flows(plan, name, number)
 
 
 def test_a_store_that_would_be_active_nowhere(tmp_path: Path) -> None:
@@ -171,6 +180,18 @@ def test_a_store_that_would_be_active_nowhere(tmp_path: Path) -> None:
         plan = plan_of(sites, active_stores={1: ["CMS"], 2: ["BUM"], 3: ["KAL"]})
         assert [(one.code, one.to_site, one.possible) for one in plan.stores] == [("KDI", None, True)]
         assert "store KDI moves from site 3, site 3 to no site; it has no records" in plan.lines()
+
+
+def test_a_store_with_records_that_would_be_active_nowhere_stays(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        stock(sites[3], "k", "KDI")
+        sites.sync()
+        plan = plan_of(sites, active_stores={1: ["CMS"], 2: ["BUM"], 3: ["KAL"]})
+        assert [(one.code, one.to_site, one.possible, one.hand_over) for one in plan.stores] == [
+            ("KDI", None, False, False)
+        ]
+        assert plan.records == ()
+        assert any(line.startswith("store KDI would move from site 3, site 3 to no site, but") for line in plan.lines())
 
 
 def test_a_store_that_is_active_for_the_first_time_or_does_not_exist(tmp_path: Path) -> None:

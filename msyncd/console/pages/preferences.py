@@ -12,7 +12,7 @@ from typing import Any
 from starlette.responses import Response
 
 from msyncd.commands.sites_remove import refuse_stores
-from msyncd.commands.stores import moving, refuse_moves
+from msyncd.commands.stores import moving
 from msyncd.console import filling
 from msyncd.console.filling import Given, Meant
 from msyncd.console.pages.page import Page
@@ -171,7 +171,7 @@ def remove(visit: Visit) -> Response:
 
 
 def move(visit: Visit) -> Response:
-    """A store is to be active on another site: the plan, if it has no records that would need a hand-over."""
+    """A store is to be active on another site: the plan. With records it is handed over."""
     _refuse_locked(visit)
     document, settings = _edited(visit)
     known = visit.desk.running_site().here.facts.stores.get(visit.given("store"))
@@ -180,7 +180,7 @@ def move(visit: Visit) -> Response:
     names = {known.store, known.code}
     edits = moving(settings, names, known.code, int(visit.given("to")))
     meant = Meant(tuple(edits))
-    return _plan(visit, document, meant, f"store {known.code}", refuse=lambda plan: refuse_moves(plan.stores, names))
+    return _plan(visit, document, meant, f"store {known.code}")
 
 
 # --- the plan, and saving ---------------------------------------------------------------------------------------------

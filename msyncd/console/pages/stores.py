@@ -6,15 +6,18 @@ from starlette.responses import Response
 
 from msyncd.console.pages.page import Page
 from msyncd.console.visit import Visit
+from msyncd.flow.facts import renewed
+from msyncd.flow.handover_waits import HandOverStatus, hand_overs
 from msyncd.flow.here import Here
 from msyncd.model import StoreFact
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A store; `active` and `copies` are sync IDs with names."""
+    """A store; `active` and `copies` are sync IDs with names, `under_way` its hand-over."""
 
     fact: StoreFact
+    under_way: HandOverStatus | None
     active: tuple[int, str] | None
     copies: tuple[tuple[int, str], ...]
 
@@ -23,7 +26,10 @@ def show(visit: Visit) -> Response:
     """The list, narrowed by `q`: a part of the code or the store's value, or the sync ID or name of a site."""
     here = visit.desk.running_site().here
     q = visit.asked("q").casefold()
-    lines = [_line(here, fact) for fact in here.facts.stores.values()]
+    with here.database.read() as reader:
+        here = renewed(reader, here)  # a satellite's message may have moved a store just now
+        under_way = {one.store: one for one in hand_overs(reader, here)}
+    lines = [_line(here, fact, under_way.get(fact.store)) for fact in here.facts.stores.values()]
     chosen = [one for one in lines if _fits(one, q)]
     chosen.sort(key=lambda one: (one.fact.code.casefold(), one.fact.store))
     return visit.page(
@@ -37,14 +43,15 @@ def show(visit: Visit) -> Response:
     )
 
 
-def _line(here: Here, fact: StoreFact) -> Line:
-    active = None if fact.active_site is None else (fact.active_site, name_of(here, fact.active_site))
+def _line(here: Here, fact: StoreFact, under_way: HandOverStatus | None) -> Line:
+    at = fact.edited_at
+    active = None if at is None else (at, name_of(here, at))
     copies = tuple(
         (number, name_of(here, number))
         for number, site in sorted(here.facts.sites.items())
-        if number != fact.active_site and site.holds_copy(fact.store)
+        if number != at and site.holds_copy(fact.store)
     )
-    return Line(fact, active, copies)
+    return Line(fact, under_way, active, copies)
 
 
 def name_of(here: Here, sync_id: int) -> str:

@@ -38,11 +38,10 @@ def on_satellite(reader: Reader, here: Here, record_type: RecordType, rows: Sequ
     """On a satellite: its rows but those of which the primary keeps no copy, or that a filter keeps from it."""
     changes = standing_changes(reader, here, record_type, rows)
     primary = here.peer(PRIMARY)
-    facts = here.facts
     own = [owner_of(here, record_type, store) == here.site for store in changes.stores]
 
     def copied(store: str | None) -> bool:
-        return store is None or facts.active_site(store) == PRIMARY or primary.holds_copy(store)
+        return store is None or here.facts.holds(PRIMARY, store)
 
     sent = changes.select(at for at, is_own in enumerate(own) if is_own and copied(changes.stores[at]))
     wanted = {

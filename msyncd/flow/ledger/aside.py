@@ -94,6 +94,22 @@ def count_waiting(reader: Reader, site: int | None = None) -> int:
     return int(str(reader.execute(f"SELECT count(*) FROM msyncd_waiting{where}", parameters)[0][0]))
 
 
+def count_of_store(reader: Reader, store: str, record_types: Collection[str], *, origin: int | None) -> int:
+    """How many changes of a store are kept aside, waiting or in quarantine.
+
+    A line whose header is not here bears no store: of those types it counts if it came from `origin` (None: from
+    anywhere).
+    """
+    names = ", ".join("?" * len(record_types)) or "NULL"
+    where = f"store = ? OR (store IS NULL AND type IN ({names}){'' if origin is None else ' AND site = ?'})"
+    parameters: list[Value] = [store, *record_types, *([] if origin is None else [origin])]
+    found = [
+        reader.execute(f"SELECT count(*) FROM {table} WHERE {where}", parameters)
+        for table in ("msyncd_waiting", "msyncd_quarantine")
+    ]
+    return sum(int(str(rows[0][0])) for rows in found)
+
+
 def keep_waiting(writer: Writer, changes: Iterable[Aside]) -> None:
     """Keep changes until what they need arrives: one per record, the latest."""
     for one in changes:
