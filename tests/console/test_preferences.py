@@ -222,7 +222,7 @@ def test_a_changed_password_of_a_site_counts_and_is_shown_nowhere(town: Consoles
         assert "a new secret" not in town.log(site)
 
 
-def test_a_store_without_records_moves_and_one_with_records_stays(town: Consoles) -> None:
+def test_a_store_without_records_moves_and_one_with_records_is_handed_over(town: Consoles) -> None:
     person = visitor(town, 1)
     person.get("/stores")
     assert "un-lock Preferences first" in person.text
@@ -232,7 +232,7 @@ def test_a_store_without_records_moves_and_one_with_records_stays(town: Consoles
     before = file_of(town, 1)
     person.get("/stores")
     person.post("/preferences/stores", store="s1", to="2")
-    assert "store CMS is active on site 1 and has 1 record" in person.text.replace("Store CMS", "store CMS")
+    assert "store CMS is handed over from site 1, Central to site 2, Bumban, with 1 record" in person.text
     assert file_of(town, 1) == before
     person.get("/stores")
     person.post("/preferences/stores", store="s3", to="2")
@@ -241,6 +241,16 @@ def test_a_store_without_records_moves_and_one_with_records_stays(town: Consoles
     person.get("/stores?q=KAL")
     assert "KAL 2 Bumban" in person.text
     assert "active_stores: [BUM, KAL]" in file_of(town, 1)
+    person.get("/stores")
+    person.post("/preferences/stores", store="s1", to="2")
+    confirm(person)
+
+    def arrived() -> bool:
+        person.get("/stores?q=CMS")
+        return "CMS 2 Bumban" in person.text
+
+    until(arrived)
+    assert town.has(2, "stock", "c1")
 
 
 def test_a_site_whose_stores_have_records_is_not_removed(town: Consoles) -> None:

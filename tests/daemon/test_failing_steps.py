@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from msyncd.daemon.assemble import assemble, load_plugins
-from msyncd.daemon.chores import retrying, trimming
+from msyncd.daemon.chores import handing_over, retrying, trimming
 from msyncd.daemon.cycling import Asked, Cycling
 from msyncd.daemon.keeping import Keeping
 from msyncd.daemon.listening import Listening
@@ -15,7 +15,7 @@ from msyncd.daemon.report import Report
 from msyncd.daemon.settling import Settling
 from msyncd.daemon.verifying import Verifying
 from msyncd.daemon.watching import LocalWrites
-from msyncd.flow.ledger import aside
+from msyncd.flow.ledger import aside, handovers
 from msyncd.flow.ledger.aside import Aside
 from msyncd.settings import load
 from msyncd.settings.reload import Reloader
@@ -209,7 +209,7 @@ def test_store_facts(pair: Pair) -> None:
     assert pair.satellite.here.facts.number == number
 
 
-@pytest.mark.parametrize("name", ["trimming", "waiting"])
+@pytest.mark.parametrize("name", ["trimming", "waiting", "hand-over"])
 def test_chores(pair: Pair, name: str) -> None:
     pair.cycling.step()
     country, here = pair.country, pair.primary.here
@@ -221,8 +221,13 @@ def test_chores(pair: Pair, name: str) -> None:
         aside.keep_waiting(
             writer, [Aside("stock", ("k1",), 2, "write", "s2", one.columns, row, "item", "", here.now())]
         )
-    loop = trimming(pair.primary) if name == "trimming" else retrying(pair.primary)
-    failed = fail_everywhere(loop._step, ("daemon/chores.py", "flow/trimming.py", "flow/retry.py"))
+    chores = {"trimming": trimming, "waiting": retrying, "hand-over": handing_over}
+    loop = chores[name](pair.primary)
+    if name == "hand-over":
+        with here.database.write() as writer:
+            handovers.force(writer, "s9", 2)
+    callers = ("daemon/chores.py", "flow/trimming.py", "flow/retry.py", "flow/advancing.py")
+    failed = fail_everywhere(loop._step, callers)
     assert failed
     loop._step()
 
