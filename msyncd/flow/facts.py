@@ -153,7 +153,7 @@ def settle(
             problems.append(_homeless(_place(settings, min(was.home)), declared.code, was))
         fact = replace(was, code=declared.code, name=declared.name)
         dead = wish is not None and (forced or {}).get(store) == wish and held_elsewhere(old, store, wish)
-        facts[store] = wished(fact, wish, records=records, forced=dead)
+        facts[store] = wished(fact, wish, records=records, forced=dead, copied=_copied(old, PRIMARY, store))
     for sync_id, site in sites.items():
         mine = frozenset(one.store for one in facts.values() if one.active_site == sync_id)
         sites[sync_id] = replace(site, active_stores=mine)
@@ -164,8 +164,13 @@ def settle(
 
 def held_elsewhere(facts: Facts, store: str, site: int) -> bool:
     """Whether a store's records are held by more than the site where it is active: without it they would be gone."""
+    return _copied(facts, PRIMARY, store) or _copied(facts, site, store)
+
+
+def _copied(facts: Facts, site: int, store: str) -> bool:
+    """Whether a site keeps a copy of a store; not that it is, or is to be, its own."""
     known = facts.sites.get(site)
-    return facts.holds(PRIMARY, store) or (known is not None and known.holds_copy(store))
+    return known is not None and known.holds_copy(store)
 
 
 def rerouted(old: Facts, new: Facts) -> dict[int, frozenset[str]]:

@@ -6,7 +6,8 @@
 
 Draining: no guard lets an application edit the store's records; the primary still accepts from A, under the old epoch,
 what A wrote before it heard of it. Filling: from nobody, under the next epoch. A wish that changes on the way turns the
-hand-over to another site. What lets a step be taken, in words, is in `handover_waits`; who takes it in `advancing`.
+hand-over: it drains from A again, since A has it all and nobody has edited it meanwhile. What lets a step be taken, in
+words, is in `handover_waits`; who takes it in `advancing`.
 """
 
 from collections.abc import Mapping
@@ -15,11 +16,13 @@ from dataclasses import dataclass, replace
 from msyncd.model import Facts, HandOver, StoreFact
 
 
-def wished(fact: StoreFact, wish: int | None, *, records: bool, forced: bool = False) -> StoreFact:
+def wished(
+    fact: StoreFact, wish: int | None, *, records: bool, forced: bool = False, copied: bool = False
+) -> StoreFact:
     """The fact after the YAML was heard: the store is to be active at `wish`.
 
     `records`: it has some. Without any it just moves; with some, and wished nowhere, it stays (the caller says so).
-    `forced`: do not wait for the old site.
+    `forced`: do not wait for the old site. `copied`: the primary keeps a copy of the store, whatever becomes of it.
     """
     way = fact.hand_over
     if way is None:
@@ -29,12 +32,25 @@ def wished(fact: StoreFact, wish: int | None, *, records: bool, forced: bool = F
     elif way.step == "draining" and wish == way.from_site:
         return replace(fact, hand_over=None)  # called off: the old site has been accepted from all along
     elif wish != way.to_site:
-        epoch = fact.epoch + (way.step == "filling")
-        fact = replace(fact, epoch=epoch, hand_over=replace(way, to_site=wish))
+        fact = _turned(fact, way, wish, copied=copied)
     way = fact.hand_over
     if forced and way is not None and way.step == "draining":
         fact = stepped(replace(fact, hand_over=replace(way, forced=True)))
     return fact
+
+
+def _turned(fact: StoreFact, way: HandOver, wish: int, *, copied: bool) -> StoreFact:
+    """To another site than it was begun for. One of those that hold it all must still give it to the new one."""
+    if way.step == "draining":
+        return replace(fact, hand_over=replace(way, to_site=wish))
+    source = way.from_site
+    if way.forced:  # the old site is dead: else the one to which it was going has a copy, or it was not begun
+        source = None if copied else way.to_site
+    if source is None:
+        return replace(fact, epoch=fact.epoch + 1, hand_over=replace(way, to_site=wish))
+    if source == wish:
+        return replace(fact, epoch=fact.epoch + 1, active_site=source, hand_over=None)
+    return replace(fact, epoch=fact.epoch + 1, active_site=source, hand_over=HandOver(source, wish))
 
 
 def _begun(fact: StoreFact, wish: int | None, *, records: bool) -> StoreFact:

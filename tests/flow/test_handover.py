@@ -220,6 +220,37 @@ def test_p31_a_wish_that_changes_on_the_way_turns_the_hand_over(tmp_path: Path) 
         assert sites.primary.here.facts.epoch("s-BUM") > 2
 
 
+@pytest.mark.parametrize("to", [1, 2, 4])
+def test_p34_a_turned_hand_over_of_which_the_primary_keeps_no_copy_loses_nothing(tmp_path: Path, to: int) -> None:
+    """The third site has to be given what only the old one holds, and the one that was turned away lets go of."""
+    lists = ACTIVE | {4: ["LAB"]}
+    with stock_sites(tmp_path, active_stores=lists, copies_of={}) as sites:
+        stock(sites[2], "a", "BUM")
+        sites.sync()
+        sites.primary.reload(active_stores=moved(to=3, of=lists))
+        sites[2].cycle()
+        sites[2].cycle()
+        assert sites.primary.here.facts.active_site("s-BUM") is None, "it is drained"
+        sites.primary.reload(active_stores=moved(to=to, of=lists))
+        sites.sync()
+        assert writers(sites, "BUM") == [to]
+        assert [keys(site, "stock") for site in sites] == [["a"] if site.sync_id == to else [] for site in sites]
+
+
+def test_p34_forced_and_turned_where_only_a_satellite_keeps_a_copy(tmp_path: Path) -> None:
+    lists = ACTIVE | {4: ["LAB"]}
+    with stock_sites(tmp_path, active_stores=lists, copies_of={3: ["BUM"]}) as sites:
+        stock(sites[2], "a", "BUM")
+        sites.sync()
+        sites[2].line.cut = True
+        force(sites, 3)
+        sites.primary.reload(active_stores=moved(to=3, of=lists))
+        sites.primary.reload(active_stores=moved(to=4, of=lists))
+        sites.sync(3, 4)
+        assert active(sites) == 4
+        assert keys(sites[3], "stock") == keys(sites[4], "stock") == ["a"]
+
+
 def test_p31_a_store_with_records_is_not_taken_from_every_list(tmp_path: Path) -> None:
     with stock_sites(tmp_path) as sites:
         stock(sites[2], "a", "BUM")
