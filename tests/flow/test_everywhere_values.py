@@ -59,6 +59,24 @@ def test_p36_values_of_many_kinds_arrive_equal_and_come_back_unchanged(tmp_path:
             assert len(site.rows("thing WHERE said = 'changed'", "id")) == 6
 
 
+def test_a_zero_date_arrives_as_it_is_or_as_no_date_and_either_counts_as_the_same(tmp_path: Path) -> None:
+    pair = current.get()
+    if pair is not None and pair.kind(2) == "postgresql":
+        pytest.skip("there are no zero dates where it is written")
+    with raw_sites(tmp_path, {site: things(site) for site in (1, 2, 3)}) as sites:
+        sites[2].write("INSERT INTO thing (id, day, at, said) VALUES ('z', '0000-00-00', '0000-00-00 00:00:00', 'a')")
+        sites.sync()
+        assert_level_things(sites)
+        primary = sites.primary
+        has_none = pair is not None and pair.kind(1) == "postgresql"
+        assert primary.rows("thing WHERE day IS NULL AND at IS NULL", "id") == ([("z",)] if has_none else [])
+        assert dict(primary.here.database.emptied) == ({("thing", "day"): 1, ("thing", "at"): 1} if has_none else {})
+        primary.write("UPDATE thing SET said = 'b' WHERE id = 'z'")
+        sites.sync()
+        assert_level_things(sites)
+        assert sites[2].rows("thing", "id, said") == sites[3].rows("thing", "id, said") == [("z", "b")]
+
+
 def raw_sites(folder: Path, schema: dict[int, str]) -> Sites:
     """Sites with their own tables, as each database takes them."""
     pair = current.get()

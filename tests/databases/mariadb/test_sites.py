@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from msyncd.errors import MsyncdError
+from msyncd.flow.compare.repair import compare
 from msyncd.model import PRIMARY
 from msyncd.testing import Crashed, OneSite, Sites
 from tests.databases.contract.application import Application
@@ -129,6 +130,28 @@ def test_a_transfer_reaches_the_other_store_by_its_name_and_leaves_when_it_is_ch
     sites.sync()
     assert other.rows("invoice") == other.rows("line") == []
     agree(sites, satellite, "invoice", "line")
+
+
+def test_p05_what_truncate_took_unseen_is_found_and_comes_back_by_comparing(make_sites: MakeSites) -> None:
+    sites = make_sites(BUM)
+    satellite = sites[BUM]
+    sites.primary.write("INSERT INTO name VALUES ('n-y', 'another supplier')")
+    sites.primary.write("INSERT INTO patient VALUES ('p1', 'Aster'), ('p2', 'Belay')")
+    sites.sync()
+    satellite.write("TRUNCATE patient")
+    sites.sync()
+    assert satellite.rows("patient") == []
+    assert satellite.satellite is not None
+    differing = {
+        one.record_type: sorted(one.differing)
+        for one, _ in compare(satellite.satellite, satellite.cycle)
+        if one.differing
+    }
+    assert differing == {"patient": [("p1",), ("p2",)]}
+    for found, at_last in compare(satellite.satellite, satellite.cycle, repair_too=True):
+        assert not (at_last and found.differing)
+    agree(sites, satellite, "patient")
+    assert len(satellite.rows("patient")) == 2
 
 
 def test_p16_references_in_a_circle_and_swapped_unique_values_arrive(sites: Sites) -> None:
