@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
+
 from bench.workload import RECORD_TYPES, SCHEMA, connect
 from msyncd.daemon.assemble import assemble, primary_client
 from msyncd.flow.satellite import Satellite
 from msyncd.settings import load
 
 PRIMARY = """
-this_site: {{sync_id: 1, name: Central, database: "sqlite:///primary.db", active_stores: [CMS], copies_of: all,
+this_site: {{sync_id: 1, name: Central, database: "{database}", active_stores: [CMS], copies_of: all,
             user_name: sync, password: only-for-measuring}}
 state_directory: primary-state
 listen: {{port: {port}}}
@@ -77,9 +79,20 @@ def msyncd(*arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "msyncd", *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
-def files(folder: Path, port: int, *, live: bool = False, copies: str = "", also: str = "") -> None:
-    """The configurations of both ends, and their databases with empty tables; `also`: SQL that is run on them."""
-    values = {"port": port, "live": str(live).lower(), "copies": copies}
+def files(
+    folder: Path,
+    port: int,
+    *,
+    live: bool = False,
+    copies: str = "",
+    also: str = "",
+    database: str = "sqlite:///primary.db",
+) -> None:
+    """The configurations of both ends, and their databases with empty tables; `also`: SQL that is run on them.
+
+    The tables of a primary whose database is on a server make its caller.
+    """
+    values = {"port": port, "live": str(live).lower(), "copies": copies, "database": database}
     (folder / "types.yaml").write_text(RECORD_TYPES)
     (folder / "primary.yaml").write_text(PRIMARY.format(**values))
     (folder / "satellite.yaml").write_text(SATELLITE.format(**values))
@@ -96,6 +109,21 @@ def pair(folder: Path) -> Iterator[Pair]:
     """A primary daemon and a satellite on empty SQLite databases."""
     port = free_port()
     files(folder, port)
+    with process("-m", "msyncd", "run", "-c", str(folder / "primary.yaml")) as primary:
+        wait_for(port)
+        site = assemble(load(folder / "satellite.yaml").settings)
+        satellite = Satellite(site.here, primary_client(site.here.settings))
+        satellite.cycle()
+        yield Pair(folder, satellite, primary.pid)
+
+
+@contextlib.contextmanager
+def on_postgresql(folder: Path, url: str) -> Iterator[Pair]:
+    """A primary daemon on an empty PostgreSQL database, and a satellite on SQLite."""
+    port = free_port()
+    files(folder, port, database=url)
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute(SCHEMA.replace("REAL", "DOUBLE PRECISION").encode())
     with process("-m", "msyncd", "run", "-c", str(folder / "primary.yaml")) as primary:
         wait_for(port)
         site = assemble(load(folder / "satellite.yaml").settings)

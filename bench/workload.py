@@ -64,13 +64,13 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def write(connection: sqlite3.Connection, count: int, store: str | None, *, apart: bool = False) -> None:
+def write(connection: sqlite3.Connection, count: int, store: str | None, *, apart: bool = False, seed: int = 7) -> None:
     """The application writes lines, each header (if a store is given) before its own, 100 headers to a commit.
 
     `apart`: every header before any line, as an import does: no family lies together in the change log.
     """
     if apart and store is not None:
-        headers = dict.fromkeys(line[1] for line in lines(count))
+        headers = dict.fromkeys(line[1] for line in lines(count, seed))
         with_store = ((header, store) for header in headers)
         connection.execute("BEGIN")
         connection.executemany("INSERT INTO transact VALUES (?, ?, 'n', 'fn')", with_store)
@@ -78,7 +78,7 @@ def write(connection: sqlite3.Connection, count: int, store: str | None, *, apar
         store = None
     insert = f"INSERT INTO trans_line VALUES ({', '.join('?' * len(LINE_COLUMNS))})"
     batch: list[Line] = []
-    for line in lines(count):
+    for line in lines(count, seed):
         batch.append(line)
         if len(batch) == 100 * LINES_PER_HEADER:
             _write(connection, insert, batch, store)

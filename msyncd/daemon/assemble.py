@@ -7,8 +7,9 @@ from secrets import token_hex
 from starlette.types import ASGIApp
 
 from msyncd.daemon.accounts import SettingsAccounts, slow_no
+from msyncd.daemon.single import running_in
 from msyncd.daemon.site import Doors, Site
-from msyncd.databases import open_database
+from msyncd.databases import open_database, serves_several
 from msyncd.databases.interface import Database
 from msyncd.errors import ConfigurationInvalid, MsyncdError, Problem
 from msyncd.flow.here import Clock, utc_now
@@ -26,7 +27,7 @@ from msyncd.wire.login import Login
 from msyncd.wire.server import Server
 from msyncd.wire.tokens import Tokens
 
-__all__ = ["Site", "assemble", "load_plugins", "primary_client", "serve"]
+__all__ = ["Site", "assemble", "load_plugins", "may_be_one_of_several", "primary_client", "serve"]
 
 
 def load_plugins(settings: Settings, old: Settings | None = None) -> tuple[Plugins, tuple[Problem, ...]]:
@@ -64,6 +65,11 @@ def assemble(
     site = Site(opened.here, (*warnings, *opened.problems), client, schema_version=before)
     plugins.connect(FlowWorld(lambda: site.here))
     return site
+
+
+def may_be_one_of_several(settings: Settings) -> bool:
+    """Whether several daemons may serve this site side by side: a primary on a database that can be shared."""
+    return not settings.stands_alone and settings.is_primary and serves_several(settings.this_site.database)
 
 
 def primary_client(settings: Settings) -> PrimaryClient:
@@ -104,7 +110,13 @@ def serve(site: Site, settings: Settings, console: ASGIApp | None = None) -> Ser
         doors, login, tokens, doors.news, counter=lambda: _counted(site), observed=lambda one: _observed(site, one)
     )
     app = build_app(api, ready=lambda: is_ready(site), rest=console)
-    server = Server(app, settings.listen, allow_plain_http=settings.allow_plain_http, closing=api.close)
+    server = Server(
+        app,
+        settings.listen,
+        allow_plain_http=settings.allow_plain_http,
+        closing=api.close,
+        beside=(lambda: len(running_in(settings.state_directory)) > 1) if may_be_one_of_several(settings) else None,
+    )
     site.wake = api.wake
     return server
 

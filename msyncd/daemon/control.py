@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 
 from msyncd.daemon.complaints import in_words
+from msyncd.daemon.single import running_in
 from msyncd.errors import MsyncdError
 
 SOCKET = "control.sock"
@@ -26,13 +27,20 @@ Answer = Callable[[Mapping[str, Any]], Iterator[dict[str, Any]]]
 
 
 def ask(state_directory: Path, request: Mapping[str, Any]) -> Iterator[dict[str, Any]] | None:
-    """The lines of the daemon's answer as they come; None if no daemon runs there.
+    """The lines of the daemon's answer as they come; None if none runs there. Of several workers one answers.
 
     If the daemon ends meanwhile, the lines end without a result.
     """
+    for home in running_in(state_directory) or [state_directory]:
+        if (lines := _asked(home, request)) is not None:
+            return lines
+    return None
+
+
+def _asked(home: Path, request: Mapping[str, Any]) -> Iterator[dict[str, Any]] | None:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        with _address(state_directory) as address:
+        with _address(home) as address:
             connection.connect(address)
         connection.sendall(json.dumps(request).encode() + b"\n")
     except OSError:
@@ -48,9 +56,9 @@ def _lines(connection: socket.socket) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def _address(state_directory: Path) -> Iterator[str]:
+def _address(home: Path) -> Iterator[str]:
     """The socket's path, by way of the open folder: a socket's own path may have 107 bytes only."""
-    folder = os.open(state_directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    folder = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield f"/proc/self/fd/{folder}/{SOCKET}"
     finally:

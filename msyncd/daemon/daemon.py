@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from types import FrameType
 from typing import Final
 
@@ -33,13 +34,14 @@ _ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 class Daemon:
-    """Runs until it is told to stop. One for each state directory, which the caller has made sure of."""
+    """Runs until it is told to stop. `home` is where it keeps what is its own; the caller has locked it."""
 
     def __init__(
         self,
         reloader: Reloader,
         plugins: Plugins | None,
         *,
+        home: Path,
         stop: threading.Event | None = None,
         clock: Clock = utc_now,
     ) -> None:
@@ -48,10 +50,10 @@ class Daemon:
         self._signals, self._signalled = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._log = structlog.get_logger("msyncd.daemon")
         self._notifier = Notifier()
-        self.report = Report(reloader.current.state_directory)
+        self.report = Report(home)
         self.keeping = Keeping(reloader, plugins, self.report, self._notifier, clock=clock)
         answering = Answering(self.keeping, self.report)
-        self._control = ControlServer(reloader.current.state_directory, answering)
+        self._control = ControlServer(home, answering)
         self._desk = Desk(self.keeping, self.report, answering, reloader.current.state_directory)
         self._showing = Showing(self._desk, self.keeping, self.report)
         self.keeping.console = self._showing.console

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from msyncd.daemon.single import running_in
+
 FILE = "daemon.json"
 _LEAST_SECONDS = 0.25
 
@@ -63,9 +65,10 @@ class Report:
 
 
 def read_report(state_directory: Path) -> dict[str, Any] | None:
-    """What a daemon wrote there last; None if none ever did."""
+    """What a daemon wrote there last, of several workers the first that runs; None if none ever did."""
+    home = next(iter(running_in(state_directory)), state_directory)
     try:
-        found = json.loads((state_directory / FILE).read_text(encoding="utf-8"))
+        found = json.loads((home / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None

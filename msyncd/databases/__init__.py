@@ -31,6 +31,11 @@ def open_database(url: str, *, zero_dates: ZeroDates = "null") -> Database:
     )
 
 
+def serves_several(url: str) -> bool:
+    """Whether several processes may serve a database of that kind side by side, as workers of one primary."""
+    return url.partition(":")[0] == "postgresql"
+
+
 def _postgresql(url: str, zero_dates: ZeroDates) -> Database:
     with _driver("psycopg", "PostgreSQL", "postgresql"):
         from msyncd.databases.postgresql.database import PostgreSQLDatabase

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msyncd.errors import MsyncdError
 from msyncd.model import Cursor, Facts, RecordType, Row, Table, Value
@@ -351,9 +351,6 @@ class Database(ABC):
     @abstractmethod
     def wait_for_change(self, seconds: float) -> bool:
         """Wait until something seems to have been logged, so many seconds at most; whether it does. Never certain."""
-
-    several: ClassVar[bool] = False
-    """Whether several processes may serve this database side by side, as workers of one primary."""
 
     def leads(self) -> bool:
         """Whether this process is the one that does what only one of them is to do; for its chores, now and then.

@@ -35,7 +35,11 @@ class PortTaken(TryLater):
 
 
 class Server:
-    """Answers on `listen`. `closing` is called when it stops, so that those who wait go home."""
+    """Answers on `listen`. `closing` is called when it stops, so that those who wait go home.
+
+    `beside` is given where several workers listen on one port, between which the kernel distributes the connections; it
+    tells whether any does now. Without it, or where none does, a port on which somebody listens is taken.
+    """
 
     def __init__(
         self,
@@ -44,10 +48,11 @@ class Server:
         *,
         allow_plain_http: bool = False,
         closing: Callable[[], None] | None = None,
+        beside: Callable[[], bool] | None = None,
     ) -> None:
         self._app = app
         self._listen = listen
-        self._closing = closing
+        self._closing, self._beside = closing, beside
         self._context = self._new_context()
         if self._context is None and not allow_plain_http and not is_loopback(listen.host):
             raise ListenError(
@@ -74,7 +79,9 @@ class Server:
 
     def start(self) -> None:
         """Returns when it is bound and answers."""
-        self._socket = _bound(self._listen)
+        if self._beside is not None and not self._beside():
+            _bound(self._listen).close()  # somebody else's port is not to be shared by mistake
+        self._socket = _bound(self._listen, shared=self._beside is not None)
         context = self._context
         config = uvicorn.Config(
             self._app,
@@ -178,13 +185,13 @@ def _no_passphrase() -> str:
     raise ValueError("the key has a passphrase")
 
 
-def _bound(listen: Listen) -> socket.socket:
+def _bound(listen: Listen, *, shared: bool = False) -> socket.socket:
     """A socket that listens, or says why not: before uvicorn, which would end the process."""
     try:
         family, _, _, _, address = socket.getaddrinfo(
             listen.host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        bound = socket.create_server(address, family=family, backlog=2048)
+        bound = socket.create_server(address, family=family, backlog=2048, reuse_port=shared)
         # inherited by its connections. asyncio sets it only where the protocol is named, which it is not here; without
         # it a reply's head and body wait for each other by 40 ms
         bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -152,7 +152,7 @@ def test_an_edit_between_reading_and_the_first_start_brings_its_own_plugins(coun
     reloader = Reloader(country.config(2))
     plugins, _ = load_plugins(reloader.current)
     told, stop = listen_in(country, 2), threading.Event()
-    daemon = threading.Thread(target=Daemon(reloader, plugins, stop=stop).run)
+    daemon = threading.Thread(target=Daemon(reloader, plugins, home=country.state(2), stop=stop).run)
     country.state(2).mkdir(exist_ok=True)
     daemon.start()
     try:

@@ -55,7 +55,6 @@ class PostgreSQLDatabase(Database):
     """See Database. Connections are opened when first needed, so that a server that is down is a matter of waiting."""
 
     dialect = "postgresql"
-    several = True
 
     def __init__(self, url: str, zero_dates: ZeroDates = "null") -> None:
         self.address = address_of(url)

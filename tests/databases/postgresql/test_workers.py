@@ -27,7 +27,6 @@ def other(stock: Stock) -> Iterator[Database]:
 
 
 def test_one_leads_and_another_follows_it(stock: Stock, other: Database) -> None:
-    assert stock.database.several
     assert [stock.database.leads(), other.leads()] == [True, False]
     assert [stock.database.leads(), other.leads()] == [True, False]
     stock.database.close()

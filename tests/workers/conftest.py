@@ -1,0 +1,196 @@
+"""A primary as several real `msyncd run` processes on one PostgreSQL, with the same configuration."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from msyncd.daemon.assemble import assemble
+from msyncd.daemon.site import Site
+from msyncd.settings.loading import load
+from msyncd.testing.application import connect
+from tests.daemon.conftest import free_port
+from tests.servers import Databases
+from tests.workers.balancer import Balancer
+
+SCHEMA = """
+CREATE TABLE store (id TEXT PRIMARY KEY, code TEXT NOT NULL);
+CREATE TABLE item (id TEXT PRIMARY KEY, name TEXT);
+CREATE TABLE stock (id TEXT PRIMARY KEY, store_id TEXT NOT NULL, item_id TEXT REFERENCES item (id), quantity INTEGER);
+"""
+TYPES = """
+stores: {table: store, key: id, code: code}
+record_types:
+  store: {table: store, key: id, edited_on: primary, sent_to: every_site}
+  item: {table: item, key: id, edited_on: primary, sent_to: every_site}
+  stock: {table: stock, key: id, edited_on: active_site, sent_to: sites_of_store, store: store_id}
+"""
+PRIMARY = """
+this_site: {{sync_id: 1, name: Central, database: "{url}", active_stores: [CMS], copies_of: all,
+            user_name: sync, password: hunter2hunter2}}
+listen:
+  port: ${{WORKER_PORT}}
+sync_with:
+{satellites}
+record_types: [types.yaml]
+state_directory: state1
+"""
+SATELLITE = """
+this_site: {{sync_id: {site}, name: Site {site}, database: "sqlite:///site{site}.db", user_name: sync,
+            password: hunter2hunter2}}
+sync: {{interval: 1s, live: true}}
+sync_with: [{{sync_id: 1, name: Central, url: "http://127.0.0.1:{port}"}}]
+record_types: [types.yaml]
+state_directory: state{site}
+"""
+
+
+def until(what: str, happened: Callable[[], object], seconds: float = 90.0) -> float:
+    """Wait for something; how many seconds it took. Fails if it does not come."""
+    started = time.monotonic()
+    while not happened():
+        assert time.monotonic() - started < seconds, f"not in time: {what}"
+        time.sleep(0.02)
+    return time.monotonic() - started
+
+
+class Country:
+    """The primary's workers by number, and satellites from 2 on, each with a store S2, S3, …; nothing runs yet."""
+
+    def __init__(self, folder: Path, url: str, ports: list[int]) -> None:
+        self.folder, self.url, self.ports = folder, url, ports
+        self.balancer = Balancer(ports)
+        self.satellites = [2, 3]
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.db: dict[int, Any] = {1: connect(url)}
+        self.db[1].script(SCHEMA)
+        for site in (1, *self.satellites):
+            self.db[1].execute("INSERT INTO store VALUES (?, ?)", (f"s{site}", "CMS" if site == 1 else f"S{site}"))
+        (folder / "types.yaml").write_text(TYPES)
+        self.configure()
+        for site in self.satellites:
+            self._write(f"site{site}.yaml", SATELLITE.format(site=site, port=self.balancer.port))
+            (folder / f"site{site}.db").touch()
+            self.db[site] = connect(f"sqlite:///{folder / f'site{site}.db'}")
+            self.db[site].script("PRAGMA journal_mode=WAL;\n" + SCHEMA)
+
+    def configure(self, **copies: str) -> None:
+        """Write the primary's YAML, as editors save; `site2="S3"`: which copies a satellite has."""
+        lines = [
+            f"  - {{sync_id: {site}, name: Site {site}, active_stores: [S{site}],"
+            f" copies_of: [{copies.get(f'site{site}', '')}]}}"
+            for site in self.satellites
+        ]
+        self._write("site1.yaml", PRIMARY.format(url=self.url, satellites="\n".join(lines)))
+
+    def _write(self, name: str, text: str) -> None:
+        temporary = self.folder / f".{name}.new"
+        temporary.write_text(text)
+        temporary.chmod(0o600)
+        temporary.replace(self.folder / name)
+
+    # --- processes ----------------------------------------------------------------------------------------------------
+
+    def start(self, *numbers: int, port: int | None = None) -> None:
+        """Start workers of the primary; returns when each listens, on its own port or all on one."""
+        for number in numbers:
+            self._run(f"worker{number}", "site1.yaml", WORKER_PORT=str(port or self.ports[number - 1]))
+        for number in numbers:
+            until(f"worker {number} listens", lambda number=number: self.listens(number))  # type: ignore[misc]
+
+    def listens(self, number: int) -> bool:
+        assert self.running[f"worker{number}"].poll() is None, self.logs()
+        return "listening" in self.log(f"worker{number}")
+
+    def start_satellites(self) -> None:
+        """Start the satellites' daemons."""
+        for site in self.satellites:
+            self._run(f"site{site}", f"site{site}.yaml")
+
+    def _run(self, name: str, configuration: str, **environment: str) -> None:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.running[name] = subprocess.Popen(
+                [sys.executable, "-m", "msyncd", "run", "-c", str(self.folder / configuration)],
+                env={**os.environ, **environment},
+                stdout=log,
+                stderr=log,
+            )
+
+    def kill(self, number: int) -> None:
+        """SIGKILL a worker, at whatever instruction it is."""
+        daemon = self.running.pop(f"worker{number}")
+        daemon.send_signal(signal.SIGKILL)
+        daemon.wait()
+        (self.folder / f"worker{number}.log").unlink()
+
+    def log(self, name: str) -> str:
+        path = self.folder / f"{name}.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def logs(self) -> str:
+        """The last lines that each daemon said."""
+        return "\n".join(f"--- {name}\n" + "\n".join(self.log(name).splitlines()[-30:]) for name in self.running)
+
+    def satellite(self, site: int) -> Site:
+        """A satellite in this process, whose cycles a test runs."""
+        return assemble(load(self.folder / f"site{site}.yaml").settings)
+
+    def close(self) -> None:
+        for daemon in self.running.values():
+            daemon.terminate()
+        for daemon in self.running.values():
+            with suppress(subprocess.TimeoutExpired):
+                daemon.wait(20)
+            if daemon.poll() is None:
+                daemon.kill()
+                daemon.wait()
+        self.balancer.close()
+        for one in self.db.values():
+            one.close()
+
+    # --- what stands where --------------------------------------------------------------------------------------------
+
+    def stock(self, site: int, key: str, quantity: int = 1) -> None:
+        """A line of stock of the site's own store."""
+        self.db[site].execute("INSERT INTO stock VALUES (?, ?, NULL, ?)", (key, f"s{site}", quantity))
+
+    def rows(self, site: int, table: str, where: str = "true") -> list[tuple[Any, ...]]:
+        return sorted(self.db[site].execute(f"SELECT * FROM {table} WHERE {where}"), key=repr)
+
+    def connections(self) -> list[tuple[str, str]]:
+        """State and last statement of each connection of msyncd's."""
+        sql = (
+            "SELECT state, left(query, 80) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = 'msyncd'"
+        )
+        return [(str(state), str(query)) for state, query in self.db[1].execute(sql)]
+
+    def end_connections(self) -> int:
+        """End every connection of msyncd's, as a database does that is started anew; how many there were."""
+        with psycopg.connect(self.url, autocommit=True) as other:
+            return len(
+                other.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND application_name = 'msyncd'"
+                ).fetchall()
+            )
+
+
+@pytest.fixture
+def country(tmp_path: Path, databases: Databases) -> Iterator[Country]:
+    """Three workers at most, two satellites; a test starts what it needs."""
+    with databases.fresh("postgresql", tmp_path) as url:
+        one = Country(tmp_path, url, [free_port() for _ in range(3)])
+        try:
+            yield one
+        finally:
+            one.close()
+            print(one.logs())  # shown if the test fails
