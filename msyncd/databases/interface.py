@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from msyncd.errors import MsyncdError
 from msyncd.model import Cursor, Facts, RecordType, Row, Table, Value
@@ -21,6 +21,9 @@ T = TypeVar("T")
 
 WRITE = 1
 DELETE = 2
+
+LOCK_SECONDS: Final = 0.1
+"""How long the one write lock of a database that has only one is held at a time (P25)."""
 
 
 class CareNeeded(MsyncdError):
@@ -309,6 +312,8 @@ class Database(ABC):
     """The application's database as this process uses it. Safe to use from several threads."""
 
     dialect: str
+    lock_seconds: ClassVar[float] = LOCK_SECONDS
+    """How long applying a batch should take at most, since nobody else writes what it locks meanwhile."""
     emptied: Counter[tuple[str, str]]
     """Zero dates that this process wrote as NULL, by table and column: see the setting `zero_dates`."""
 

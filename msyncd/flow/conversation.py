@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from msyncd.databases.interface import LOCK_SECONDS
 from msyncd.flow.compare.messages import Compare, Compared
 from msyncd.model import START, Cursor
 
@@ -200,6 +201,9 @@ class PushReply(msgspec.Struct, frozen=True):
     waiting: int = 0
     seconds: float = 0.0
     facts_number: int = 0
+    waited: float = 0.0
+    lock_seconds: float = LOCK_SECONDS
+    """How long applying a batch should take there at most. `waited`: for its turn, which `seconds` leaves out."""
 
 
 class Handing(msgspec.Struct, frozen=True):

@@ -3,14 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from msyncd.databases.interface import LOCK_SECONDS
 from msyncd.flow.outbound import MOST_BYTES
 
 WIRE_SECONDS = 2.0
 """What a batch should take on the wire."""
-LOCK_SECONDS = 0.1
-"""What a batch should take to apply, on SQLite under the one write lock (P25)."""
 MOST = 20_000
 GROWTH = 4.0
+SHRINKING = 0.25
+SMALL = 200
+"""Records that are written in less time than it takes to commit them."""
 ROOM = 0.9
 """How full a batch should be in bytes, so that one that varies a little still fits."""
 
@@ -22,13 +24,18 @@ class Pace:
     size: int
     most: int = MOST
 
-    def after(self, records: int, wire: float, applied: float) -> "Pace":
-        """The pace after a batch that took `wire` seconds in all, `applied` of them at the receiver's database."""
-        if records < self.size // 2 and wire < WIRE_SECONDS and applied < LOCK_SECONDS:
+    def after(self, records: int, wire: float, applied: float, lock: float = LOCK_SECONDS) -> "Pace":
+        """The pace after a batch that took `wire` seconds in all, `applied` of them at the receiver's database.
+
+        `lock`: how many of those it should take there at most. A small batch is made no smaller for that: what takes so
+        long then is its commit, or the machine, and smaller ones would only be more of them.
+        """
+        if records < self.size // 2 and wire < WIRE_SECONDS and applied < lock:
             return self  # it was small for want of changes: that says nothing about the line
         line = max(wire - applied, 1e-4)
-        factor = min(WIRE_SECONDS / line, LOCK_SECONDS / max(applied, 1e-4), GROWTH)
-        return replace(self, size=max(1, min(self.most, int(records * max(factor, 0.25)))))
+        for_line = records * max(min(WIRE_SECONDS / line, GROWTH), SHRINKING)
+        for_lock = max(records * max(lock / max(applied, 1e-4), SHRINKING), SMALL)
+        return replace(self, size=max(1, min(self.most, int(min(for_line, for_lock)))))
 
     def fitting(self, records: int, size: int) -> "Pace":
         """The pace once it is known how many bytes some records have: memory is bounded by a batch."""

@@ -6,9 +6,9 @@ from threading import Lock
 
 import msgspec
 
-from msyncd.databases.interface import ONLY_SITE, ORIGIN, RowRejected
+from msyncd.databases.interface import ONLY_SITE, ORIGIN, RowRejected, Writer
 from msyncd.errors import DatabaseUnavailable, FactsChanged
-from msyncd.flow.accepting import accept
+from msyncd.flow.accepting import Accepted, accept
 from msyncd.flow.apply import NeedsMoreError
 from msyncd.flow.compare.answer import answer
 from msyncd.flow.compare.messages import Compare, Compared
@@ -43,9 +43,15 @@ class Primary:
     def push(self, site: int, push: Push) -> PushReply:
         """Apply a batch of a satellite's changes, exactly once. Raises FactsChanged, MessageInvalid, TryLater."""
         here = self._fresh()
-        started = here.clock()
+        came = began = here.clock()
+
+        def work(writer: Writer) -> Accepted:
+            nonlocal began
+            began = here.clock()  # its turn has come
+            return accept(writer, here, site, push)
+
         try:
-            reply, told, refused = here.database.with_care(lambda writer: accept(writer, here, site, push))
+            reply, told, refused = here.database.with_care(work)
         except NeedsMoreError as error:
             return PushReply(False, push.batch.after, "", needs=tuple(error.records))
         except RowRejected as error:
@@ -55,7 +61,9 @@ class Primary:
         if refused:
             here.plugins.refused(refused)
         self._wake()
-        return msgspec.structs.replace(reply, seconds=(here.clock() - started).total_seconds())
+        seconds, waited = (here.clock() - began).total_seconds(), (began - came).total_seconds()
+        most = here.database.lock_seconds
+        return msgspec.structs.replace(reply, seconds=seconds, waited=waited, lock_seconds=most)
 
     def pull(self, site: int, pull: Pull) -> PullReply:
         """The next batch or piece for a satellite. Raises FactsChanged, RestoredBackup, TryLater."""

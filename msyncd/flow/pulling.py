@@ -73,7 +73,9 @@ def pull_all(satellite: "Satellite", progress: "Progress") -> tuple[int, int | N
         applied += got
         run, stood = reply.run, _moved(pulled, reply, _mark_of(pulled, reply))
         applying = perf_counter() - arrived
-        pace = pace.after(got, max(0.0, arrived - started - reply.seconds) + applying, applying)
+        pace = pace.after(
+            got, max(0.0, arrived - started - reply.seconds) + applying, applying, here.database.lock_seconds
+        )
         if got:
             progress("pull", applied, reply.to_receive)
         if reply.level:

@@ -136,7 +136,8 @@ def _send(satellite: "Satellite", batch: Batch, included: list[Record]) -> PushR
 def _confirm(satellite: "Satellite", under_way: _Sent, reply: PushReply, pace: Pace) -> tuple[Pace, int, int]:
     """The receipt is here: move on, hear refusals, forget what was in quarantine and has been taken now."""
     here, out = satellite.here, under_way.out
-    pace = pace.after(len(out), perf_counter() - under_way.started, reply.seconds)
+    wire = perf_counter() - under_way.started - reply.waited
+    pace = pace.after(len(out), wire, reply.seconds, reply.lock_seconds)
     with here.database.write() as writer:
         marks.confirm(writer, PRIMARY, reply.mark)
         sites.note_confirmed(writer, PRIMARY, reply.cursor, batch_size=pace.size, last_success=here.now())

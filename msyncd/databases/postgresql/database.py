@@ -55,6 +55,7 @@ class PostgreSQLDatabase(Database):
     """See Database. Connections are opened when first needed, so that a server that is down is a matter of waiting."""
 
     dialect = "postgresql"
+    lock_seconds = 1.0  # the rows of the batch alone are locked; and the turn of other workers
 
     def __init__(self, url: str, zero_dates: ZeroDates = "null") -> None:
         self.address = address_of(url)
