@@ -5,7 +5,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
-from msyncd.databases.interface import CareNeeded, RowRejected
+from msyncd.databases.care import asking_for_care
+from msyncd.databases.interface import RowRejected
 from msyncd.databases.mariadb.circles import Circles
 from msyncd.databases.mariadb.holes import Holes
 from msyncd.databases.mariadb.log import chunks
@@ -15,7 +16,7 @@ from msyncd.databases.mariadb.reader import MariaDBReader
 from msyncd.databases.mariadb.scene import Scene
 from msyncd.databases.mariadb.session import Session
 from msyncd.databases.mariadb.sql import listed, quoted, tuples
-from msyncd.errors import DatabaseUnavailable, TryLater
+from msyncd.errors import DatabaseUnavailable
 from msyncd.model import RecordType, Row, Value
 
 STATEMENT_CHARACTERS: Final = 512 * 1024
@@ -62,12 +63,8 @@ class Applier(MariaDBReader):
     def savepoint(self) -> Iterator[None]:
         """Undoes what was done inside if the block raises; a swift transaction asks for care instead."""
         if self._swift:
-            try:
+            with asking_for_care():
                 yield
-            except TryLater:
-                raise
-            except Exception as error:
-                raise CareNeeded(str(error)) from error
             return
         self._savepoints += 1
         name, put_off, let_go = f"msyncd_{self._savepoints}", self._circles.put_off, self._circles.let_go

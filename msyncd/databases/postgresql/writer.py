@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from msyncd.databases.interface import WRITE, CareNeeded, Entry, Scope, Writer
+from msyncd.databases.care import asking_for_care
+from msyncd.databases.interface import WRITE, Entry, Scope, Writer
 from msyncd.databases.lookups import bound_to
 from msyncd.databases.postgresql.bodies import CHANNEL
 from msyncd.databases.postgresql.connection import Connection
@@ -15,7 +16,6 @@ from msyncd.databases.postgresql.expressions import as_logged
 from msyncd.databases.postgresql.known import Known
 from msyncd.databases.postgresql.log import ENTRY, LOG, cursor_of
 from msyncd.databases.postgresql.reader import PostgreSQLReader
-from msyncd.errors import TryLater
 from msyncd.model import Cursor, RecordType, Value
 
 if TYPE_CHECKING:
@@ -74,12 +74,8 @@ class LedgerWriter(PostgreSQLReader, Writer):
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         if self._swift:
-            try:
+            with asking_for_care():
                 yield
-            except TryLater:
-                raise
-            except Exception as error:
-                raise CareNeeded(str(error)) from error
             return
         self._savepoints += 1
         name, marked = f"msyncd_{self._savepoints}", self._marked

@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
-from msyncd.databases.interface import WRITE, CareNeeded, Entry, Scope, Writer
+from msyncd.databases.care import asking_for_care
+from msyncd.databases.interface import WRITE, Entry, Scope, Writer
 from msyncd.databases.lineage import found
 from msyncd.databases.lookups import bound_to
 from msyncd.databases.sqlite.connection import mapped
 from msyncd.databases.sqlite.names import listed, quoted
 from msyncd.databases.sqlite.reader import ENTRY, SQLiteReader
 from msyncd.databases.sqlite.taking import blame, taken
-from msyncd.errors import TryLater
 from msyncd.model import Cursor, RecordType, Row, Table, Value
 
 if TYPE_CHECKING:
@@ -76,12 +76,8 @@ class SQLiteWriter(SQLiteReader, Writer):
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         if self._swift:
-            try:
+            with asking_for_care():
                 yield
-            except TryLater:
-                raise
-            except Exception as error:
-                raise CareNeeded(str(error)) from error
             return
         self._savepoints += 1
         name = f"msyncd_{self._savepoints}"
