@@ -105,6 +105,10 @@ class MessageInvalid(MsyncdError):
     """A message that cannot be read: malformed, truncated, oversized, of another protocol."""
 
 
+class BundleRefused(MsyncdError):
+    """A bundle that is not for this site, not signed as it should be, or damaged: nothing of it was applied."""
+
+
 class JoiningUndecided(MsyncdError):
     """Both ends held records before they first met, and they differ: an admin must say which side stands."""
 

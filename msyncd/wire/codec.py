@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from msyncd.errors import MessageInvalid
+from msyncd.flow.bundle.messages import BundleHead, BundleItem
 from msyncd.flow.conversation import Batch, Piece, Pull, PullReply, Push, PushReply, TypeChanges, Waiting
 from msyncd.model import Cursor
 
@@ -70,6 +71,8 @@ def decode(body: bytes, kind: type[M], content_type: str = MSGPACK) -> M:
 
 def _types_of(message: msgspec.Struct) -> Iterable[TypeChanges]:
     parts: tuple[Batch | Piece | None, ...] = ()
+    if isinstance(message, BundleItem):
+        return chain.from_iterable(_types_of(one) for one in (message.push, message.reply) if one is not None)
     if isinstance(message, Push):
         parts = (message.batch,)
     elif isinstance(message, PullReply):
@@ -81,7 +84,12 @@ def _check_places(message: msgspec.Struct) -> None:
     """Cursors that a database can hold, and keys of values: they go into its statements."""
     cursors: list[Cursor] = []
     keys: list[tuple[Any, ...] | None] = []
+    inside: tuple[msgspec.Struct | None, ...] = ()
     match message:
+        case BundleItem():
+            inside = (message.push, message.reply)
+        case BundleHead():
+            inside = (message.place,)
         case Push(batch=batch):
             cursors = [batch.after, batch.upto]
         case Pull():
@@ -98,6 +106,9 @@ def _check_places(message: msgspec.Struct) -> None:
         case PullReply(piece=piece):
             cursors = [message.cursor]
             keys = [*(one.key for one in message.refusals), *((piece.after, piece.upto) if piece else ())]
+    for held in inside:
+        if held is not None:
+            _check_places(held)
     if not all(0 <= part < 1 << 63 for cursor in cursors for part in cursor):
         raise MessageInvalid("a cursor is two numbers from 0 to 2^63 - 1")
     if {type(value) for key in keys if key is not None for value in key} - VALUE_TYPES:
