@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+import msgspec
+
 from msyncd.databases.interface import Reader, Writer
 from msyncd.errors import CloneRefused, FactsChanged, PeerRefused
 from msyncd.flow.conversation import Batch, Push, PushReply
 from msyncd.flow.here import Here
 from msyncd.flow.inbound import take_in
-from msyncd.flow.ledger import aside, meta, receipts, refusals, sites, staged
+from msyncd.flow.ledger import aside, bundles, meta, receipts, refusals, sites, staged
 from msyncd.flow.ledger.receipts import Receipt
 from msyncd.flow.ledger.sites import Known
 from msyncd.flow.log import log_rows
@@ -47,18 +49,26 @@ def accept(writer: Writer, here: Here, site: int, push: Push) -> Accepted:
     whole = staged.collect(writer, site, batch)
     if whole is None:
         return PushReply(False, receipt.cursor, receipt.mark), [], []
-    _check_epochs(here, whole)
-    work = received(here.types, whole.types, site, known.stopped or {})
+    if push.bundles:
+        bundles.vouch(writer, site, push.bundles)
+    return take_batch(writer, here, known, msgspec.structs.replace(push, batch=whole), batch.mark)
+
+
+def take_batch(writer: Writer, here: Here, known: Known, push: Push, mark: str) -> Accepted:
+    """Apply a whole batch that goes on where the receipt ends, and move the receipt. `mark` is what it then shows."""
+    site, batch = known.sync_id, push.batch
+    check_epochs(here, batch)
+    work = received(here.types, batch.types, site, known.stopped or {})
     outcome, told = take_in(writer, here, work, site, batch.mark, asked_for=records_of(here.types, push.included))
     if not batch.more:
         quarantine_waiting(writer, site, outcome)
-    receipts.put_receipt(writer, Receipt(site, push.database_id, push.generation, batch.upto, batch.mark))
+    receipts.put_receipt(writer, Receipt(site, push.database_id, push.generation, batch.upto, mark))
     refused = _refuse(writer, here, site, outcome)
     sites.note(writer, site, last_success=here.now())
     reply = PushReply(
         True,
         batch.upto,
-        batch.mark,
+        mark,
         refusals.unheard(writer, site, push.heard),
         waiting=aside.count_waiting(writer, site),
         facts_number=here.facts.number,
@@ -84,7 +94,8 @@ def speaker(reader: Reader, here: Here, site: int, message: Message, facts_numbe
     return known
 
 
-def _check_epochs(here: Here, batch: Batch) -> None:
+def check_epochs(here: Here, batch: Batch) -> None:
+    """Raises FactsChanged if a store of the batch has been handed over since it was made (P32)."""
     for store, epoch in batch.epochs.items():
         if here.facts.epoch(store) != epoch:
             raise FactsChanged(f"store {here.facts.code(store)} is at another epoch", hint="say hello again")

@@ -11,7 +11,7 @@ from msyncd.flow.conversation import Pull, SpokenRefusal, Standing
 from msyncd.flow.fill import begin_anew
 from msyncd.flow.handover import moves
 from msyncd.flow.here import Here
-from msyncd.flow.ledger import aside, fills, marks, meta, refusals, sites
+from msyncd.flow.ledger import aside, bundles, fills, marks, meta, refusals, sites
 from msyncd.flow.ledger.aside import Aside
 from msyncd.flow.ledger.fills import Fill
 from msyncd.flow.ledger.sites import Known
@@ -29,6 +29,7 @@ class Asked:
     wanted: tuple[tuple[str, int], ...]
     given: tuple[tuple[str, int], ...]
     behind: bool
+    bundles: tuple[str, ...]
 
 
 def look_up(reader: Reader, here: Here, site: int, pull: Pull) -> Asked:
@@ -49,7 +50,9 @@ def look_up(reader: Reader, here: Here, site: int, pull: Pull) -> Asked:
         and not pull.digests
         and pull.cursor < meta.trimmed(reader)
     )
-    finished = tuple(one for one in pending if pull.fill is not None and pull.fill[:2] == (one.id, ""))
+    finished = tuple(
+        one for one in pending if one.id in pull.filled or (pull.fill is not None and pull.fill[:2] == (one.id, ""))
+    )
     return Asked(
         known,
         tuple(one for one in pending if one not in finished),
@@ -58,6 +61,7 @@ def look_up(reader: Reader, here: Here, site: int, pull: Pull) -> Asked:
         wanted,
         given,
         behind,
+        bundles.under_way(reader, site),
     )
 
 

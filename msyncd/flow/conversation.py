@@ -188,6 +188,8 @@ class Push(msgspec.Struct, frozen=True):
     included: tuple[tuple[str, SpokenRow], ...] = ()
     """Records that the batch was to take in (PushReply.needs); those that it does not bring this site does not have."""
     installation_id: str = ""
+    bundles: tuple[str, ...] = ()
+    """Marks of the bundles that this site has exported and that may still be under way (P37)."""
 
 
 class PushReply(msgspec.Struct, frozen=True):
@@ -236,6 +238,8 @@ class Pull(msgspec.Struct, frozen=True):
     given: tuple[tuple[str, int], ...] = ()
     """Requests for a store's records that this site has met: store and number, as PushReply.wanted gave them."""
     installation_id: str = ""
+    filled: tuple[int, ...] = ()
+    """Fills that bundles have completed here (P37)."""
     run: str = ""
     """The last reply's, if it was taken in and nothing since: then what went ahead of its turn is not sent again."""
     handing: tuple[Handing, ...] = ()
@@ -269,6 +273,8 @@ class PullReply(msgspec.Struct, frozen=True):
     """How long the primary took to read it: that is not the line's doing."""
     run: str = ""
     """Names the unbroken run of batches to which this one belongs; empty: the log ends with it."""
+    bundles: tuple[str, ...] = ()
+    """Marks of the bundles that the primary has exported for this site and that may still be under way (P37)."""
 
 
 class Waiting(msgspec.Struct, frozen=True, rename={"facts_number": "facts"}):

@@ -1,6 +1,6 @@
 """The primary greets a satellite: recognises or registers it, and says where both stand."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -37,11 +37,11 @@ def greet(here: Here, hello: Hello) -> Welcome:
     if hello.probe:
         with here.database.read() as reader:
             known = sites.known(reader, hello.sync_id)
-            _recognise(reader, known, hello)
+            recognise(reader, known, hello)
             return _welcome(reader, here, hello, site, known, stopped)
     with here.database.write() as writer:
         known = sites.known(writer, hello.sync_id)
-        _recognise(writer, known, hello)
+        recognise(writer, known, hello)
         _register(writer, here, hello, stopped)
         # what the satellite is told to correct is shown here too; stopped record types are listed by themselves
         sites.note(writer, hello.sync_id, problem="; ".join(disagreements(here, hello)) or None)
@@ -50,7 +50,7 @@ def greet(here: Here, hello: Hello) -> Welcome:
         return _welcome(writer, here, hello, site, known, stopped)
 
 
-def _recognise(reader: Reader, known: Known, hello: Hello) -> None:
+def recognise(reader: Reader, known: Known, hello: Hello) -> None:
     """A known sync ID with another database or installation is a clone (P8, P35); a replaced one is told so."""
     if (known.database_id, known.installation_id) != (hello.database_id, hello.installation_id):
         refuse_replaced(reader, known, hello.database_id, hello.installation_id)
@@ -123,9 +123,22 @@ def _fill(writer: Writer, here: Here, site: int, name: str) -> None:
 
 
 def _welcome(reader: Reader, here: Here, hello: Hello, site: Site, known: Known, stopped: Mapping[str, str]) -> Welcome:
-    receipt = receipts.receipt_of(reader, hello.sync_id, hello.database_id, hello.generation)
-    stores, all_sites = spoken_facts(here.facts)
     problems = (*disagreements(here, hello), *other_key(here, known, hello.public_key))
+    speaker = replace(known, database_id=hello.database_id, generation=hello.generation, heard=hello.heard)
+    return _told(reader, here, site, speaker, stopped, problems)
+
+
+def welcome_again(reader: Reader, here: Here, known: Known) -> Welcome:
+    """What a site would be told if it said hello again as it did last time."""
+    return _told(reader, here, here.peer(known.sync_id), known, known.stopped or {}, ())
+
+
+def _told(
+    reader: Reader, here: Here, site: Site, known: Known, stopped: Mapping[str, str], problems: Sequence[str]
+) -> Welcome:
+    database_id = known.database_id or ""
+    receipt = receipts.receipt_of(reader, site.sync_id, database_id, known.generation)
+    stores, all_sites = spoken_facts(here.facts)
     return Welcome(
         protocol=PROTOCOL_VERSION,
         version=__version__,
@@ -143,9 +156,9 @@ def _welcome(reader: Reader, here: Here, hello: Hello, site: Site, known: Known,
         pushed_mark=receipt.mark if receipt else "",
         joined=known.joined,
         public_key=here.public_key,
-        anew=replaced.came_between(reader, hello.sync_id, hello.database_id),
+        anew=replaced.came_between(reader, site.sync_id, database_id),
         problems=(*problems, *(f"{name}: {reason}" for name, reason in stopped.items())),
-        refusals=refusals.unheard(reader, hello.sync_id, hello.heard),
+        refusals=refusals.unheard(reader, site.sync_id, known.heard),
         now=here.now(),
     )
 

@@ -1,6 +1,6 @@
 """Pull: what the primary has for this satellite, batch by batch and piece by piece, each with its cursor."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from msyncd.databases.interface import Reader, Scope, Writer
-from msyncd.errors import TryLater
+from msyncd.errors import FactsChanged, TryLater
 from msyncd.flow.apply import NeedsMoreError
 from msyncd.flow.conversation import Pull, PullReply, Standing
 from msyncd.flow.ends import told
@@ -18,7 +18,7 @@ from msyncd.flow.hearing import hear
 from msyncd.flow.here import Here
 from msyncd.flow.inbound import take_in
 from msyncd.flow.joining import TRUSTED
-from msyncd.flow.ledger import aside, meta, receipts, sites
+from msyncd.flow.ledger import aside, bundles, meta, receipts, sites
 from msyncd.flow.ledger.aside import Record
 from msyncd.flow.ledger.receipts import Pulled
 from msyncd.flow.outcome import Outcome, take_out
@@ -27,7 +27,7 @@ from msyncd.flow.pour import work_of_piece
 from msyncd.flow.receive import Batchwork, received
 from msyncd.flow.settle import quarantine_waiting
 from msyncd.flow.values import packed_key
-from msyncd.model import PRIMARY, AppliedBatch, Row
+from msyncd.model import PRIMARY, AppliedBatch, Cursor, Row
 
 if TYPE_CHECKING:
     from msyncd.flow.satellite import Progress, Satellite
@@ -54,7 +54,7 @@ def pull_all(satellite: "Satellite", progress: "Progress") -> tuple[int, int | N
         started = perf_counter()
         with here.database.read() as reader:
             pulled = receipts.pulled_from(reader, PRIMARY) or Pulled()
-            request = _request(satellite, reader, pulled, pace, include)
+            request = request_from(reader, here, pulled, pace.size, include)
         if pulled == stood:  # else somebody else has moved it, such as a bundle: that run is broken
             request = msgspec.structs.replace(request, run=run)
         reply = satellite.peer.pull(request)
@@ -71,7 +71,7 @@ def pull_all(satellite: "Satellite", progress: "Progress") -> tuple[int, int | N
             continue
         include = []
         applied += got
-        run, stood = reply.run, _moved(pulled, reply, _mark_of(pulled, reply))
+        run, stood = reply.run, moved(pulled, reply, _mark_of(pulled, reply))
         applying = perf_counter() - arrived
         pace = pace.after(
             got, max(0.0, arrived - started - reply.seconds) + applying, applying, here.database.lock_seconds
@@ -87,33 +87,34 @@ def pull_all(satellite: "Satellite", progress: "Progress") -> tuple[int, int | N
             return applied, reply.to_receive
 
 
-def _request(satellite: "Satellite", reader: Reader, pulled: Pulled, pace: Pace, include: list[Record]) -> Pull:
-    here = satellite.here
+def request_from(reader: Reader, here: Here, pulled: Pulled, records: int, include: Sequence[Record] = ()) -> Pull:
+    """The question for what comes behind a place, with what this site has to tell."""
     fill = None if pulled.fill is None else (pulled.fill, pulled.fill_type, pulled.fill_after)
     known = sites.known(reader, PRIMARY)
     return Pull(
         pulled.cursor,
         pulled.mark,
-        pace.size,
+        records,
         meta.get(reader, "database_id") or "",
         meta.generation(reader),
         here.facts.number,
         known.heard,
         fill,
         tuple(include),
-        standing=_standing(satellite, reader),
+        standing=_standing(reader, here),
         given=tuple(
             (str(name).removeprefix(GIVEN), int(str(number)))
             for name, number in reader.execute("SELECT name, value FROM msyncd_meta WHERE name LIKE 'given:%'")
         ),
         installation_id=here.installation_id,
         handing=told(reader, here, known.confirmed),
+        filled=bundles.filled(reader),
     )
 
 
-def _standing(satellite: "Satellite", reader: Reader) -> tuple[Standing, ...]:
+def _standing(reader: Reader, here: Here) -> tuple[Standing, ...]:
     """Deletes that could not be done here, since others still refer to the record: the primary is told (P22)."""
-    types = satellite.here.types.types
+    types = here.types.types
     told = []
     for one in aside.quarantined(reader) if aside.count_quarantined(reader, PRIMARY) else ():
         if one.operation == "delete" and one.plugin == "references" and one.detail != TOLD and one.record_type in types:
@@ -136,23 +137,32 @@ def _take(satellite: "Satellite", pulled: Pulled, reply: PullReply, request: Pul
     mark = _mark_of(pulled, reply)
     if nothing and not reply.refusals and not reply.wanted and mark == pulled.mark and not request.standing:
         return 0
-    applied, left = 0, None
-    while True:
-        receiving = partial(
-            _receive, satellite=satellite, pulled=pulled, reply=reply, mark=mark, request=request, left=left
-        )
-        took = here.database.with_care(receiving)
-        if refused := took.outcome.refusals():
-            here.plugins.refused(refused)
-        for one in took.told:
-            here.plugins.committed(one)
-        applied, left = applied + took.outcome.applied, took.left
-        if left is None:
-            return applied
+    return take(
+        Incoming(here, satellite.link.stopped, pulled, reply, mark, tuple(request.include), tuple(request.standing))
+    )
 
 
 def _mark_of(pulled: Pulled, reply: PullReply) -> str:
     return reply.batch.mark if reply.batch is not None else pulled.mark
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A reply on its way in, and where this site stood when it asked. `mark` is what this site then shows.
+
+    `include` names the records that were asked for, `standing` those of which the primary was told. `pushed`: how far
+    the primary had this site's log when it made the reply; None: as far as this site knows it to have it.
+    """
+
+    here: Here
+    stopped: Mapping[str, str]
+    pulled: Pulled
+    reply: PullReply
+    mark: str
+    include: tuple[Record, ...] = ()
+    standing: tuple[Standing, ...] = ()
+    pushed: Cursor | None = None
+    by_bundle: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,40 +174,53 @@ class _Took:
     left: Row | None = None
 
 
-def _receive(
-    writer: Writer,
-    satellite: "Satellite",
-    pulled: Pulled,
-    reply: PullReply,
-    mark: str,
-    request: Pull,
-    left: Row | None,
-) -> _Took:
+def take(one: Incoming) -> int:
+    """Take a reply in, in one transaction or, where much has to leave, several; how many changes it brought."""
+    plugins, applied, left = one.here.plugins, 0, None
+    while True:
+        took = one.here.database.with_care(partial(_receive, one=one, left=left))
+        if refused := took.outcome.refusals():
+            plugins.refused(refused)
+        for batch in took.told:
+            plugins.committed(batch)
+        applied, left = applied + took.outcome.applied, took.left
+        if left is None:
+            return applied
+
+
+def _receive(writer: Writer, one: Incoming, left: Row | None) -> _Took:
     """In one transaction: what the reply brings, and where this site then stands."""
-    here = satellite.here
-    assert satellite.link is not None
+    here, reply = one.here, one.reply
     batch, piece = reply.batch, reply.piece
     outcome, told = Outcome(PRIMARY), list[AppliedBatch]()
-    if (receipts.pulled_from(writer, PRIMARY) or Pulled()) != pulled:
+    if (receipts.pulled_from(writer, PRIMARY) or Pulled()) != one.pulled:
         return _Took(outcome, told)
+    if one.by_bundle and int(meta.get(writer, "facts_number") or 0) != here.facts.number:
+        raise FactsChanged("the stores or sites have changed", hint="import it again")
     hear(writer, here, reply.refusals)  # before anything is put back
-    _give(writer, satellite, reply)
-    pushed = sites.known(writer, PRIMARY).confirmed
+    _give(writer, here, reply)
+    if reply.bundles:
+        bundles.vouch(writer, PRIMARY, reply.bundles)
+    confirmed = sites.known(writer, PRIMARY).confirmed
+    pushed = confirmed if one.pushed is None else min(one.pushed, confirmed)
     if piece is not None:
-        poured = work_of_piece(writer, here, piece, pushed, satellite.link.stopped, left)
-        outcome, told = take_in(writer, here, poured.work, PRIMARY, mark, pushed, request.include)
+        poured = work_of_piece(writer, here, piece, pushed, one.stopped, left)
+        outcome, told = take_in(writer, here, poured.work, PRIMARY, one.mark, pushed, one.include)
         if poured.left is not None:
             return _Took(outcome, told, poured.left)
     elif batch is not None:
-        work = received(here.types, batch.types, PRIMARY, satellite.link.stopped)
-        _spare_own(writer, here, work, request.include)
-        outcome, told = take_in(writer, here, work, PRIMARY, mark, pushed, request.include)
+        work = received(here.types, batch.types, PRIMARY, one.stopped)
+        _spare_own(writer, here, work, one.include)
+        outcome, told = take_in(writer, here, work, PRIMARY, one.mark, pushed, one.include)
     if reply.level:
         quarantine_waiting(writer, PRIMARY, outcome)
-    receipts.put_pulled(writer, PRIMARY, _moved(pulled, reply, mark))
-    _mark_told(writer, request.standing)
-    if piece is not None and piece.last and meta.get(writer, TRUSTED):
-        meta.put(writer, TRUSTED, "")  # joined: from now on each site's own records are its own
+    receipts.put_pulled(writer, PRIMARY, moved(one.pulled, reply, one.mark))
+    _mark_told(writer, one.standing)
+    if piece is not None and piece.last:
+        if meta.get(writer, TRUSTED):
+            meta.put(writer, TRUSTED, "")  # joined: from now on each site's own records are its own
+        if one.by_bundle:
+            bundles.note_filled(writer, piece.fill)
     sites.note(
         writer,
         PRIMARY,
@@ -208,7 +231,7 @@ def _receive(
     return _Took(outcome, told)
 
 
-def _moved(pulled: Pulled, reply: PullReply, mark: str) -> Pulled:
+def moved(pulled: Pulled, reply: PullReply, mark: str) -> Pulled:
     """Where this site stands behind a reply."""
     piece = reply.piece
     if piece is None:
@@ -225,9 +248,8 @@ def _moved(pulled: Pulled, reply: PullReply, mark: str) -> Pulled:
     return Pulled(reply.cursor, mark, piece.fill, *next_place(piece))
 
 
-def _give(writer: Writer, satellite: "Satellite", reply: PullReply) -> None:
+def _give(writer: Writer, here: Here, reply: PullReply) -> None:
     """The primary asks for every record of a store (P29): log them, so that they are pushed."""
-    here = satellite.here
     for store, number in reply.wanted:
         if int(meta.get(writer, GIVEN + store) or 0) >= number:
             continue

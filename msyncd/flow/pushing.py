@@ -10,7 +10,8 @@ from msyncd.errors import RestoredBackup, TryLater
 from msyncd.flow.ahead import Ahead
 from msyncd.flow.conversation import Batch, Push, PushReply
 from msyncd.flow.hearing import hear
-from msyncd.flow.ledger import aside, marks, meta, owed, sites, staged, versions
+from msyncd.flow.here import Here
+from msyncd.flow.ledger import aside, bundles, marks, meta, owed, sites, staged, versions
 from msyncd.flow.ledger.aside import Record
 from msyncd.flow.outbound import Outgoing, read_outgoing
 from msyncd.flow.pace import Pace
@@ -102,21 +103,27 @@ def _prepare(
         )
     with here.database.write() as writer:
         mark = marks.note(writer, PRIMARY, out.after, out.upto, here.now())
-        _note_left_out(writer, satellite, out)
-        for one in out.types:
-            if one.bases is not None:
-                width = len(here.types.types[one.type].key)
-                for row in one.rows:
-                    versions.note_sent(writer, one.type, row[:width], row)
+        note_leaving(writer, here, out)
+    return out, batch_of(here, out, mark)
+
+
+def note_leaving(writer: Writer, here: Here, out: Outgoing) -> None:
+    """What must be durable before a batch leaves, besides its mark."""
+    fingerprint = here.plugins.fingerprint("filter")
+    for left in out.left_out:
+        owed.owe(writer, PRIMARY, left.record_type, out.after, left.because, left.count, fingerprint)
+    quarantine_failed(writer, here, out.failed)
+    for one in out.types:
+        if one.bases is not None:
+            width = len(here.types.types[one.type].key)
+            for row in one.rows:
+                versions.note_sent(writer, one.type, row[:width], row)
+
+
+def batch_of(here: Here, out: Outgoing, mark: str) -> Batch:
+    """What was read, as it is sent."""
     epochs = {store: here.facts.epoch(store) for store in out.stores if store in here.facts.stores}
-    return out, Batch(out.after, out.upto, mark, out.types, here.facts.number, epochs, more=out.more)
-
-
-def _note_left_out(writer: Writer, satellite: "Satellite", out: Outgoing) -> None:
-    fingerprint = satellite.here.plugins.fingerprint("filter")
-    for one in out.left_out:
-        owed.owe(writer, PRIMARY, one.record_type, out.after, one.because, one.count, fingerprint)
-    quarantine_failed(writer, satellite.here, out.failed)
+    return Batch(out.after, out.upto, mark, out.types, here.facts.number, epochs, more=out.more)
 
 
 def _send(satellite: "Satellite", batch: Batch, included: list[Record]) -> PushReply:
@@ -124,13 +131,16 @@ def _send(satellite: "Satellite", batch: Batch, included: list[Record]) -> PushR
     with here.database.read() as reader:
         database_id, generation = meta.get(reader, "database_id") or "", meta.generation(reader)
         heard = sites.known(reader, PRIMARY).heard
+        carried = bundles.under_way(reader, PRIMARY)
     mine = here.installation_id
     parts = staged.parted(batch, PART_RECORDS) if len(batch) > PART_RECORDS else [batch]
     for part in parts[:-1]:
         reply = satellite.peer.push(Push(part, database_id, generation, heard, installation_id=mine))
         if reply.cursor != batch.after:
             return reply
-    return satellite.peer.push(Push(parts[-1], database_id, generation, heard, tuple(included), installation_id=mine))
+    return satellite.peer.push(
+        Push(parts[-1], database_id, generation, heard, tuple(included), installation_id=mine, bundles=carried)
+    )
 
 
 def _confirm(satellite: "Satellite", under_way: _Sent, reply: PushReply, pace: Pace) -> tuple[Pace, int, int]:

@@ -29,6 +29,8 @@ class Next:
     end: Cursor
     out: Outgoing | None = None
     stride: Stride | None = None
+    closed: bool = True
+    """Whether no transaction that is open held up what rows may tell already; looked up for bundles only."""
 
 
 def next_batch(
@@ -58,6 +60,7 @@ def next_batch(
         newest, reaches = marks.newest(reader, marks.SHARED) if mark is None else (mark, reader.log_end())
         left = reader.log_left(out.upto)  # entries of the log: what is for the site is not more
         end = reader.log_end()
+        closed = mark is None or not reader.log_count(end)
     # rows are as of now, though the batch may end before: the mark must not be older than what they tell (P8)
     if reaches < end or out.left_out or out.failed or out.holds or _has_versions(here, out.types):
         with here.database.write() as writer:
@@ -71,7 +74,7 @@ def next_batch(
     epochs = {fact.store: fact.epoch for fact in here.facts.stores.values() if fact.active_site == peer.sync_id}
     batch = Batch(after, out.upto, newest, out.types, here.facts.number, epochs, more=out.more)
     reply = PullReply(batch=batch, cursor=out.upto, level=not out.more, to_receive=left, end=end if out.more else None)
-    return Next(reply, end, out)
+    return Next(reply, end, out, closed=closed)
 
 
 def next_piece(

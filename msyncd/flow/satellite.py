@@ -15,7 +15,7 @@ from msyncd.errors import DatabaseUnavailable, HelloAgain, Interrupted, MsyncdEr
 from msyncd.flow import pulling, pushing
 from msyncd.flow.advancing import tell_moved
 from msyncd.flow.conversation import PROTOCOL_VERSION, Hello, Peer, SpokenType, Waiting, Welcome
-from msyncd.flow.facts import write_facts
+from msyncd.flow.facts import read_facts, write_facts
 from msyncd.flow.handover import moves
 from msyncd.flow.hearing import hear
 from msyncd.flow.here import Here
@@ -118,15 +118,24 @@ class Satellite:
 
     def hello(self) -> Welcome:
         """Say hello, hear the facts, see that neither end is a restored backup, and join if this is the first time."""
-        here = self.here
         welcome = self.peer.hello(self.spoken())
         if welcome.protocol != PROTOCOL_VERSION:
             raise PeerRefused(f"the primary speaks protocol {welcome.protocol}", hint="upgrade the older of the two")
+        self.welcomed(welcome)
+        return welcome
+
+    def welcomed(self, welcome: Welcome, *, by_bundle: bool = False) -> None:
+        """Take a welcome in. One that comes by a bundle may be older than what is known here: that then stands."""
+        here = self.here
         stopped = stopped_between(here.types, welcome.record_types, peer=PRIMARY)
         facts = heard_facts(welcome.facts_number, welcome.stores, welcome.sites)
         with here.database.write() as writer:
             known = sites.known(writer, PRIMARY)
-            self._recognise(writer, welcome, known)
+            if by_bundle and int(meta.get(writer, "facts_number") or 0) > facts.number:
+                facts = read_facts(writer)
+            older = by_bundle and welcome.pushed < known.confirmed
+            if not older:
+                self._recognise(writer, welcome, known)
             self._hear_facts(writer, facts)
             newly = [name for name in known.stopped or {} if name not in stopped]
             self._pay_schema(writer, newly)
@@ -142,9 +151,10 @@ class Satellite:
                 problem="; ".join(welcome.problems) or None,
                 last_contact=here.now(),
             )
-            if welcome.pushed_mark:
-                marks.confirm(writer, PRIMARY, welcome.pushed_mark)
-            sites.note_confirmed(writer, PRIMARY, welcome.pushed)
+            if not older:
+                if welcome.pushed_mark:
+                    marks.confirm(writer, PRIMARY, welcome.pushed_mark)
+                sites.note_confirmed(writer, PRIMARY, welcome.pushed)
             hear(writer, here, welcome.refusals)
             anew = welcome.anew if welcome.anew > joined_anew(writer) and known.joined else 0
         self.here = replace(here, facts=facts)  # not before they are durable: else nobody would write them any more
@@ -159,31 +169,10 @@ class Satellite:
                 raise
             with here.database.write() as writer:
                 sites.note(writer, PRIMARY, joined=1)
-        return welcome
 
     def spoken(self, *, probe: bool = False) -> Hello:
         """Who I am, what I speak, what I believe."""
-        here = self.here
-        mine = here.settings.this_site
-        with here.database.read() as reader:
-            installed = here.database.installed()
-            return Hello(
-                PROTOCOL_VERSION,
-                __version__,
-                here.site,
-                mine.name,
-                (meta.get(reader, "database_id") or "") if installed else "",
-                meta.generation(reader) if installed else 1,
-                here.installation_id,
-                spoken_types(here.types),
-                here.facts.number,
-                mine.active_stores,
-                mine.copies_of,
-                here.public_key,
-                heard=sites.known(reader, PRIMARY).heard if installed else 0,
-                now=here.now(),
-                probe=probe,
-            )
+        return hello_of(self.here, probe=probe)
 
     def _recognise(self, writer: Writer, welcome: Welcome, known: Known) -> None:
         """Either end may be an older copy of itself: the marks tell (P8)."""
@@ -248,3 +237,27 @@ class Satellite:
             confirmed = sites.known(reader, PRIMARY).confirmed
             left = reader.log_count(confirmed, origin=here.site)
             return CycleSummary(sent, received, refused, aside.count_waiting(reader), left, 0)
+
+
+def hello_of(here: Here, *, probe: bool = False) -> Hello:
+    """Who a site is, what it speaks, what it believes."""
+    mine = here.settings.this_site
+    with here.database.read() as reader:
+        installed = here.database.installed()
+        return Hello(
+            PROTOCOL_VERSION,
+            __version__,
+            here.site,
+            mine.name,
+            (meta.get(reader, "database_id") or "") if installed else "",
+            meta.generation(reader) if installed else 1,
+            here.installation_id,
+            spoken_types(here.types),
+            here.facts.number,
+            mine.active_stores,
+            mine.copies_of,
+            here.public_key,
+            heard=sites.known(reader, PRIMARY).heard if installed else 0,
+            now=here.now(),
+            probe=probe,
+        )

@@ -73,6 +73,7 @@ class Serving:
             facts_number=here.facts.number,
             wanted=asked.wanted,
             seconds=self._clock() - started,
+            bundles=asked.bundles,
         )
 
     def _batch(self, here: Here, peer: Site, pull: Pull, known: Known, include: Sequence[Record]) -> PullReply:

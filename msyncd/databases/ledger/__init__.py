@@ -68,6 +68,14 @@ TABLES: dict[str, str] = {
     # P9: parts of a batch too large for one message
     "msyncd_staged": """site {int} NOT NULL, mark {text} NOT NULL, part {int} NOT NULL, body {blob} NOT NULL,
         PRIMARY KEY (site, mark, part)""",
+    # P37: bundles that were exported for a peer and that it may still import
+    "msyncd_exported": """peer {int} NOT NULL, number {int} NOT NULL, mark {text} NOT NULL, upto_major {int} NOT NULL,
+        upto_seq {int} NOT NULL, at {text} NOT NULL, PRIMARY KEY (peer, number)""",
+    # P37: marks of bundles that the peer has named over the line
+    "msyncd_vouched": "peer {int} NOT NULL, mark {text} NOT NULL, PRIMARY KEY (peer, mark)",
+    # P37: bundles that lie ahead of the cursor, kept until the gap has closed; item 0 holds head and end
+    "msyncd_kept": """peer {int} NOT NULL, number {int} NOT NULL, item {int} NOT NULL, body {blob} NOT NULL,
+        PRIMARY KEY (peer, number, item)""",
     # when record types were last compared with a peer, and the records that differ
     "msyncd_compared": """peer {int} NOT NULL, type {text} NOT NULL, at {text} NOT NULL, records {int} NOT NULL,
         differences {int} NOT NULL, agreed {text}, PRIMARY KEY (peer, type)""",

@@ -34,11 +34,15 @@ class BundleHead(msgspec.Struct, frozen=True):
 
 
 class BundleItem(msgspec.Struct, frozen=True):
-    """One step: a satellite's push, or what the primary would reply to a pull. `end`: where its log ended then."""
+    """One step: a satellite's push, or what the primary would reply to a pull. `end`: where its log ended then.
+
+    `initial`: of a fill that begins anew, behind which the site goes on in the log.
+    """
 
     push: Push | None = None
     reply: PullReply | None = None
     end: Cursor = START
+    initial: bool = False
 
 
 class BundleEnd(msgspec.Struct, frozen=True):

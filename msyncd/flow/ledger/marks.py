@@ -10,9 +10,12 @@ SHARED = 0
 """The peer of the primary's marks: one serves all sites."""
 
 
-def note(writer: Writer, peer: int, after: Cursor, upto: Cursor, now: str) -> str:
-    """Note what is about to be sent. Durable with the transaction, and so is all that was read before it."""
-    mark = token_hex(8)
+def note(writer: Writer, peer: int, after: Cursor, upto: Cursor, now: str, *, mark: str | None = None) -> str:
+    """Note what is about to be sent. Durable with the transaction, and so is all that was read before it.
+
+    `mark` is given where it is in what is sent already; nothing of that may have left.
+    """
+    mark = mark or token_hex(8)
     writer.insert(
         "msyncd_mark",
         [
@@ -35,6 +38,11 @@ def note(writer: Writer, peer: int, after: Cursor, upto: Cursor, now: str) -> st
 def knows(reader: Reader, peer: int, mark: str) -> bool:
     """Whether the mark is one that this database noted and has not outlived: the last confirmed, or one since."""
     return bool(reader.execute("SELECT 1 FROM msyncd_mark WHERE peer = ? AND mark = ?", (peer, mark)))
+
+
+def known(reader: Reader, peer: int) -> set[str]:
+    """The marks that a peer may show: the last that was confirmed, and all that were noted since."""
+    return {str(mark) for (mark,) in reader.execute("SELECT mark FROM msyncd_mark WHERE peer = ?", (peer,))}
 
 
 def confirm(writer: Writer, peer: int, mark: str) -> None:
