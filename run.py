@@ -36,6 +36,7 @@ usage: python3 run.py COMMAND [arguments]
   demo    a primary and two satellites on this machine, with a live view (--once: the story to its end)
   test    the test suite, on all cores, in some minutes (--all: also on PostgreSQL and MariaDB, where there are servers;
           any other arguments go to pytest, which then runs what they say)
+  soak    the checker, with faults and seeds, for as long as it is told (--hours 8 --kinds sqlite,postgresql,mariadb)
   lint    format, lint, types, import layers
   bench   the measurements of bench/ (arguments go to them)
   setup   only make .venv, with what tests need
@@ -230,7 +231,7 @@ def test(arguments: Sequence[str]) -> None:
     venv = Venv(ROOT, EVERYTHING)
     ensure(venv)
     os.chdir(ROOT)
-    chosen = {(): ["-m", "not servers"], ("--all",): []}.get(tuple(arguments), arguments)
+    chosen = {(): ["-m", "not servers and not long"], ("--all",): []}.get(tuple(arguments), arguments)
     # worksteal: the story tests differ in length by a factor of a hundred.
     become(venv, "pytest", "-n", "auto", "--dist", "worksteal", *chosen)
 
@@ -255,6 +256,13 @@ def lint(arguments: Sequence[str]) -> None:
         if subprocess.run([venv.python.parent / program, *options], cwd=ROOT, check=False).returncode:
             failed.append(program)
     sys.exit(f"not clean: {', '.join(failed)}" if failed else 0)
+
+
+def soak(arguments: Sequence[str]) -> None:
+    venv = Venv(ROOT, EVERYTHING)
+    ensure(venv)
+    os.chdir(ROOT)
+    become(venv, "python", "-m", "tests.faults.checker", *arguments)
 
 
 def bench(arguments: Sequence[str]) -> None:
@@ -297,7 +305,7 @@ def main(arguments: Sequence[str]) -> None:
         say(USAGE, end="")
         sys.exit(0 if arguments else 2)
     command, *rest = arguments
-    own = {"test": test, "lint": lint, "bench": bench, "lock": lock, "setup": setup}
+    own = {"test": test, "soak": soak, "lint": lint, "bench": bench, "lock": lock, "setup": setup}
     try:
         if command in own:
             own[command](rest)

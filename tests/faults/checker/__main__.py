@@ -6,10 +6,11 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from tests.faults.checker.clients import Journal, Program
-from tests.faults.checker.country import Country
+from tests.faults.checker.country import PATIENCE, Country
 from tests.faults.checker.nemesis import Nemesis
 from tests.faults.checker.verdict import Verdict
 
@@ -37,7 +38,14 @@ class Outcome:
 
 
 def one_run(
-    seed: int, seconds: float, kinds: list[str], *, sites: int = 3, broken: str = "", moves: bool = True
+    seed: int,
+    seconds: float,
+    kinds: list[str],
+    *,
+    sites: int = 3,
+    broken: str = "",
+    moves: bool = True,
+    patience: float = PATIENCE,
 ) -> Outcome:
     """One run, from nothing to its verdict."""
     began = time.monotonic()
@@ -56,7 +64,7 @@ def one_run(
                 one.stop()
             for one in programs:
                 one.join(60)
-            wrong = Verdict(country, journal, nemesis.moves).reach().wrong
+            wrong = Verdict(country, journal, nemesis.moves, patience).reach().wrong
             logs = country.logs() if wrong else ""
         finally:
             country.end()
@@ -69,6 +77,7 @@ def main() -> int:
     """Runs until one is wrong, or all are done."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.checker", description=__doc__)
     parser.add_argument("--seeds", default="1-3", help="one, or FIRST-LAST")
+    parser.add_argument("--hours", type=float, default=0.0, help="seeds from the first on, for so long")
     parser.add_argument("--seconds", type=float, default=20.0, help="for how long each run does harm")
     parser.add_argument("--kinds", default="sqlite", help="databases to mix: sqlite,postgresql,mariadb")
     parser.add_argument("--sites", type=int, default=3)
@@ -76,8 +85,11 @@ def main() -> int:
     parser.add_argument("--no-moves", action="store_true", help="stores stay where they are")
     given = parser.parse_args()
     first, _, last = given.seeds.partition("-")
-    status = 0
-    for seed in range(int(first), int(last or first) + 1):
+    end = time.monotonic() + given.hours * 3600
+    status, runs, writes, faults = 0, 0, 0, 0
+    for seed in count(int(first)):
+        if seed > int(last or first) and time.monotonic() >= end:
+            break
         found = one_run(
             seed,
             given.seconds,
@@ -86,6 +98,7 @@ def main() -> int:
             broken=given.broken,
             moves=not given.no_moves,
         )
+        runs, writes, faults = runs + 1, writes + found.acknowledged, faults + len(found.faults)
         print(found.line(), flush=True)
         if found.wrong:
             status = 1
@@ -96,6 +109,7 @@ def main() -> int:
                 sep="\n",
                 flush=True,
             )
+    print(f"{runs} runs, {writes:,} writes acknowledged, {faults} faults: {'WRONG' if status else 'all clean'}")
     return status
 
 

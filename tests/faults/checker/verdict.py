@@ -31,8 +31,10 @@ def store_in(table: str, row: tuple[Any, ...]) -> str:
 class Verdict:
     """`wrong` says everything that is not as it must be; empty if all is well."""
 
-    def __init__(self, country: Country, journal: Journal, moves: list[tuple[str, int]]) -> None:
-        self._country, self._journal, self._moves = country, journal, moves
+    def __init__(
+        self, country: Country, journal: Journal, moves: list[tuple[str, int]], patience: float = PATIENCE
+    ) -> None:
+        self._country, self._journal, self._moves, self._patience = country, journal, moves, patience
         self.wrong: list[str] = []
 
     def reach(self) -> "Verdict":
@@ -44,7 +46,7 @@ class Verdict:
                 held[site] = contents(db)
                 self.wrong += [f"site {site} holds a torn document: {row}" for row in db.execute(TORN)]
         if level is not None:
-            self.wrong.append(f"not level after {PATIENCE:g} s: {level}")
+            self.wrong.append(f"not level after {self._patience:g} s: {level}")
         self.wrong += self._journal.seen[:5]
         self.wrong += self._not_equal(held)
         self.wrong += self._lost(held[1])
@@ -55,7 +57,7 @@ class Verdict:
 
     def _until_level(self) -> str | None:
         """None as soon as nothing is left to send or to receive anywhere; else what keeps it from being so."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + self._patience
         calm = 0
         why = ""
         while time.monotonic() < end:

@@ -1,0 +1,46 @@
+"""The checker on some seeds, and on daemons that were broken on purpose. More of both: `python3 run.py soak`."""
+
+import pytest
+
+from tests.faults.checker.__main__ import Outcome, one_run
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+
+SECONDS = 20.0
+LEAST_WRITES = 1_000
+LEAST_FAULTS = 10
+TRIES = 20
+
+
+def told(found: Outcome) -> str:
+    return "\n".join([found.line(), *found.wrong, ", ".join(found.faults), found.logs])
+
+
+@pytest.mark.parametrize(
+    ("seed", "kinds"),
+    [
+        (1, "sqlite"),
+        (2, "sqlite"),
+        (3, "sqlite,postgresql,mariadb"),
+        (4, "sqlite,postgresql,mariadb"),
+        (5, "postgresql"),
+        (6, "mariadb"),
+    ],
+)
+def test_nothing_committed_is_lost_doubled_or_seen_torn(seed: int, kinds: str) -> None:
+    found = one_run(seed, SECONDS, kinds.split(","))
+    assert not found.wrong, told(found)
+    assert len(found.faults) >= LEAST_FAULTS, told(found)
+    assert found.acknowledged + found.refused >= LEAST_WRITES, told(found)
+
+
+@pytest.mark.parametrize(
+    ("broken", "kinds", "moves"),
+    [("receipt_first", "sqlite", False), ("naive_cursor", "postgresql", False), ("no_fence", "sqlite", True)],
+)
+def test_what_is_broken_on_purpose_is_caught(broken: str, kinds: str, moves: bool) -> None:
+    for seed in range(1, TRIES + 1):
+        found = one_run(seed, SECONDS / 2, kinds.split(","), broken=broken, moves=moves, patience=20.0)
+        if found.wrong:
+            return
+    pytest.fail(f"{broken}: {TRIES} runs were clean")
