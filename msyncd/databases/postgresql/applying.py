@@ -8,7 +8,7 @@ rows by a transaction that had not ended when this one began means that the whol
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import psycopg
 
@@ -31,13 +31,18 @@ from msyncd.databases.postgresql.silencing import (
     must_hold,
     write_silently,
 )
-from msyncd.databases.postgresql.staging import Staged, staged
+from msyncd.databases.postgresql.staging import Staged, copied, staged
 from msyncd.databases.postgresql.writer import LedgerWriter, Snapshot
 from msyncd.errors import DatabaseUnavailable
 from msyncd.model import RecordType, Row, Value, ZeroDates
 
+if TYPE_CHECKING:
+    import dataset
+
 MOST_ROWS: Final = 20_000
 """Rows in one statement."""
+MANY_NEW: Final = 500
+"""New rows from which on they are copied into their table; fewer come sooner in one statement."""
 
 
 class PostgreSQLWriter(LedgerWriter):
@@ -58,6 +63,8 @@ class PostgreSQLWriter(LedgerWriter):
         self._zero_dates = zero_dates
         self._staged = 0
         self._locked: dict[str, set[Row]] = {}
+        self._absent: dict[str, set[Row]] = {}
+        """By record type: keys that were to be locked and had no row, as long as only this applier can bring one."""
         self._put_off: list[tuple[RecordType, Sequence[Row]]] = []
         self._circles = Circles(self, known, immediate=immediate)
 
@@ -70,9 +77,19 @@ class PostgreSQLWriter(LedgerWriter):
         order = ", ".join(f"t.{quoted(name)}" for name in record_type.key)
         # in one order, so that two who lock the same rows do not wait for each other; what refers to them may come
         rest = f" ORDER BY {order} FOR NO KEY UPDATE OF t"
+        keys = list(keys)
         locked = self._locked.setdefault(record_type.name, set())
-        for wanted, rows in self._found(record_type.table, record_type.key, list(keys), key, rest):
+        for wanted, rows in self._found(record_type.table, record_type.key, keys, key, rest):
             locked |= set(map(wanted.as_asked, rows))
+        self._absent.setdefault(record_type.name, set()).update(set(keys) - locked)
+
+    def stores_of(self, record_type: RecordType, keys: Collection[Row]) -> dict[Row, tuple[str | None, Value]]:
+        absent = self._absent.get(record_type.name)
+        return super().stores_of(record_type, [key for key in keys if key not in absent] if absent else keys)
+
+    def lookups(self) -> "dataset.Database":
+        self._absent.clear()  # who gets it may write
+        return super().lookups()
 
     def existing(self, table: str, columns: Sequence[str], values: Collection[Row]) -> set[Row]:
         stand: set[Row] = set()
@@ -117,6 +134,7 @@ class PostgreSQLWriter(LedgerWriter):
 
     @contextmanager
     def as_application(self) -> Iterator[None]:
+        self._absent.clear()
         # an error would leave no transaction to go on with
         with self.savepoint():
             marked = self._marked
@@ -199,7 +217,14 @@ class PostgreSQLWriter(LedgerWriter):
             some = rows[start : start + MOST_ROWS]
             keys = [row[:width] for row in some]
             silent = self._is_silent(record_type, "INSERT", "UPDATE")
+            new = self._are_new(record_type, keys)
             with self._past_the_guard(record_type, keys):
+                if new and not silent:
+                    entries = self._columns(record_type.table, columns)
+                    values = self._incoming(record_type, entries, some, width)
+                    names = [quoted(name) for name in columns]
+                    copied(self._connection, self._known.table(record_type.table), names, entries, values)
+                    continue
                 source = self._source(record_type, columns, some, lasting=silent)
                 sql = self._upserting(record_type, columns, source)
                 if silent:
@@ -209,6 +234,16 @@ class PostgreSQLWriter(LedgerWriter):
                     self._connection.execute(sql.encode(), source.parameters)
             if silent and not self._immediate:
                 self._put_off.append((record_type, keys))
+
+    def _are_new(self, record_type: RecordType, keys: Sequence[Row]) -> bool:
+        """Whether these can be copied into their table as they are, since none stands there.
+
+        If somebody else has brought one all the same, it is all done once more, with care.
+        """
+        absent = self._absent.get(record_type.name, set())
+        new = self._swift and len(keys) >= MANY_NEW and absent.issuperset(keys)
+        absent.difference_update(keys)
+        return new
 
     def _upserting(self, record_type: RecordType, columns: Sequence[str], source: Staged) -> str:
         key, entry = record_type.key, self._known.catalog[record_type.table.casefold()]

@@ -11,10 +11,43 @@ from msyncd.databases.postgresql.arrays import compared_as, literal, texts_of
 from msyncd.databases.postgresql.catalog import ColumnEntry
 from msyncd.databases.postgresql.connection import Connection
 from msyncd.databases.postgresql.expressions import kind_of
-from msyncd.model import Value
+from msyncd.model import Kind, Value
 
+_PLAIN: Final[frozenset[Kind]] = frozenset({"integer", "float", "boolean"})
+"""Kinds whose text holds nothing that COPY would take for something else."""
 MANY: Final = 2000
 """Rows from which on they are copied."""
+
+
+def copied(
+    connection: Connection,
+    table: str,
+    names: Sequence[str],
+    columns: Sequence[ColumnEntry],
+    values: Sequence[Sequence[Value]],
+) -> None:
+    """Copy rows, given by column, into columns of a table."""
+    texts = [_as_copied(kind_of(column.type), some) for column, some in zip(columns, values, strict=True)]
+    sql = f"COPY {table} ({', '.join(names)}) FROM STDIN"
+    with connection.cursor() as cursor, cursor.copy(sql.encode()) as copy:
+        # all at once: a call for each row takes as long as all else that is done with it here
+        copy.write("\n".join(map("\t".join, zip(*texts, strict=True))) + "\n")
+
+
+# https://www.postgresql.org/docs/current/sql-copy.html, "Text Format"
+_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_NULL: Final = "\\N"
+
+
+def _as_copied(kind: Kind, values: Sequence[Value]) -> Sequence[str]:
+    """Canonical values as COPY reads them."""
+    texts = texts_of(kind, values)
+    nothing = None in texts
+    if kind not in _PLAIN:
+        joined = "".join(filter(None, texts))
+        if any(one in joined for one in "\\\t\n\r"):
+            return [_NULL if text is None else text.translate(_ESCAPES) for text in texts]
+    return [_NULL if text is None else text for text in texts] if nothing else texts  # type: ignore[return-value]  # no None
 
 
 class Staged:
@@ -54,7 +87,5 @@ def staged(
     table = f"msyncd_staged_{number}"
     made = ", ".join(f"{name} {one}" for name, one in zip(names, sent, strict=True))
     connection.execute(f"CREATE TEMPORARY TABLE {table} ({made}) ON COMMIT DROP".encode())
-    with connection.cursor() as cursor, cursor.copy(f"COPY pg_temp.{table} FROM STDIN".encode()) as copy:
-        for row in zip(*values, strict=True):
-            copy.write_row(row)
+    copied(connection, f"pg_temp.{table}", names, columns, values)
     return Staged(f"pg_temp.{table} AS s", (), names, casts)
