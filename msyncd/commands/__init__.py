@@ -18,6 +18,8 @@ SECTIONS: dict[str, dict[str, Listed]] = {
     "Act": {
         "sync": Listed("msyncd.commands.sync:sync", "One cycle now, with progress."),
         "quarantine": Listed("msyncd.commands.quarantine:quarantine", "What was refused and why; retry or discard it."),
+        "export": Listed("msyncd.commands.export:export", "Write a bundle, to be carried by hand to the other end."),
+        "import": Listed("msyncd.commands.import_:import_", "Take in a bundle that was carried here by hand."),
         "compare": Listed("msyncd.commands.compare:compare", "Find, and repair, what differs from the primary."),
     },
     "Set up": {

@@ -82,3 +82,12 @@ def when(moment: str | None) -> str:
 def count(number: int, noun: str, plural: str = "") -> str:
     """`1 record`, `2 records`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def size(bytes_: float) -> str:
+    """`812 bytes`, `1.2 MB`."""
+    for unit in ("bytes", "kB", "MB"):
+        if bytes_ < 1000:
+            return f"{bytes_:,.0f} {unit}" if unit == "bytes" else f"{bytes_:,.1f} {unit}"
+        bytes_ /= 1000
+    return f"{bytes_:,.1f} GB"

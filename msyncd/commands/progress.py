@@ -10,12 +10,12 @@ from msyncd.commands.output import count, note
 
 
 class Progress(Protocol):
-    """Called with "push", "pull" or the record type that is compared; how many records so far, how many are left."""
+    """Called with what goes on (see WORDS), or the record type that is compared; how many records so far and left."""
 
     def __call__(self, direction: str, done: int, left: int | None) -> None: ...
 
 
-WORDS: Final = {"push": "sent", "pull": "received"}
+WORDS: Final = {"push": "sent", "pull": "received", "export": "written", "import": "applied"}
 _EVERY_SECONDS: Final = 5.0
 
 

@@ -12,13 +12,10 @@ from msyncd.commands.primary import peer_of
 from msyncd.commands.progress import Progress, progress
 from msyncd.commands.running import ask_sync
 from msyncd.commands.site import look_here, note_problems, open_here, settings_here
-from msyncd.errors import WrongUsage
+from msyncd.commands.trusting import trust_of, trust_option
 
 if TYPE_CHECKING:
     from msyncd.settings.values import Settings
-
-EVERY = "*"
-SIDES = ("primary", "site")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +31,7 @@ class Done:
 @click.command(
     cls=Command, acts=True, examples=["msyncd sync", "msyncd sync --trust primary", "msyncd sync --trust item=primary"]
 )
-@click.option(
-    "--trust",
-    "trusted",
-    metavar="[TYPE=]SIDE",
-    multiple=True,
-    help="At the first sync, where both ends hold records that differ: which stand, the primary's or this site's"
-    " (SIDE is `primary` or `site`), of all record types or of one. May be repeated.",
-)
+@trust_option
 @json_option
 def sync(trusted: tuple[str, ...], as_json: bool) -> int:
     """One cycle now, with progress.
@@ -57,7 +47,7 @@ def sync(trusted: tuple[str, ...], as_json: bool) -> int:
         note("this site stands alone: there is nothing to sync with")
         return 0
     peer_of(settings, "sync")
-    trust = _trust(settings, trusted)
+    trust = trust_of(settings, trusted)
     with progress(quiet=as_json) as show:
         done = _by_daemon(settings, trust, show) or _by_itself(settings, trust, show)
     left = _left(settings)
@@ -75,20 +65,6 @@ def _show(done: Done, left: list[str]) -> None:
         click.echo(f"left: {words}")
     if any("quarantine" in words for words in left):
         note("see `msyncd quarantine list`")
-
-
-def _trust(settings: "Settings", trusted: tuple[str, ...]) -> dict[str, str]:
-    """Which side stands, by record type; "*" for all. Raises WrongUsage for what is neither."""
-    names = {one.name for one in settings.record_types}
-    trust = {}
-    for one in trusted:
-        name, _, side = one.rpartition("=")
-        if side not in SIDES:
-            raise WrongUsage(f"--trust {one}: {side or 'nothing'} is no side", hint="it is `primary` or `site`")
-        if name and name not in names:
-            raise WrongUsage(f"--trust {one}: there is no record type {name}", hint="see `msyncd status`")
-        trust[name or EVERY] = side
-    return trust
 
 
 def _by_daemon(settings: "Settings", trust: dict[str, str], show: Progress) -> Done | None:

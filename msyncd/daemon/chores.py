@@ -8,12 +8,14 @@ import structlog
 from msyncd.daemon.loop import Loop
 from msyncd.daemon.site import Site
 from msyncd.flow.advancing import step
+from msyncd.flow.bundle.keeping import take_kept, with_facts
 from msyncd.flow.here import Here
 from msyncd.flow.retry import retry_waiting
 from msyncd.flow.trimming import trim
 
 TRIM_SECONDS = 60.0
 RETRY_SECONDS = 60.0
+BUNDLE_SECONDS = 30.0
 FOLLOW_SECONDS = 5.0
 """How often a worker that leaves the chores to another looks whether that one is still there."""
 HAND_OVER_SECONDS = 5.0
@@ -46,6 +48,18 @@ def chore(
 def handing_over(site: Site) -> Loop:
     """Takes the steps of hand-overs that wait for no message: what an admin has done here (P34)."""
     return chore("hand-over", site, HAND_OVER_SECONDS, step)
+
+
+def unpacking(site: Site) -> Loop:
+    """Applies bundles that were kept, once the gap before them has closed (P37)."""
+
+    def work(here: Here) -> int:
+        now = with_facts(here)
+        if now is not here and site.satellite is not None:
+            site.here = now  # a bundle has brought the primary's facts: they hold before the line is back
+        return take_kept(now)
+
+    return chore("bundles", site, BUNDLE_SECONDS, work)
 
 
 def trimming(site: Site) -> Loop:

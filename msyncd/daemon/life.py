@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import structlog
 from starlette.types import ASGIApp
 
-from msyncd.daemon.chores import handing_over, retrying, trimming
+from msyncd.daemon.chores import handing_over, retrying, trimming, unpacking
 from msyncd.daemon.comparing import Comparisons
 from msyncd.daemon.cycling import Asked, Cycling
 from msyncd.daemon.listening import Listening
@@ -47,7 +47,7 @@ class PrimaryLife:
         self._settling = Settling(site)
         self._writes = LocalWrites(site, self._grown)
         verifying = Verifying(site, self._grown)
-        chores = [trimming(site), retrying(site), handing_over(site)]
+        chores = [trimming(site), retrying(site), unpacking(site), handing_over(site)]
         self.loops = [
             self._listening.loop,
             self._writes.loop,
@@ -105,6 +105,7 @@ class SatelliteLife:
             verifying.loop,
             trimming(site),
             retrying(site),
+            unpacking(site),
             self._comparisons.loop,
         ]
 

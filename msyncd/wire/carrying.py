@@ -46,7 +46,7 @@ def import_file(
     path: Path,
     *,
     trust: Mapping[str, str] | None = None,
-    show: Callable[[int], None] = lambda _done: None,
+    show: Callable[[int, int | None], None] = lambda _done, _left: None,
 ) -> Imported:
     """Take a bundle in. Raises BundleRefused and others in words, with nothing applied."""
 
@@ -55,4 +55,12 @@ def import_file(
             return key_bytes(sender_key(here, reader, head))
 
     with BundleReader(path, key_of) as bundle:
-        return import_bundle(here, bundle.head, bundle.end, bundle.items, show, trust=trust)
+        records = bundle.end.records
+        return import_bundle(
+            here,
+            bundle.head,
+            bundle.end,
+            bundle.items,
+            lambda done: show(done, max(0, records - done)),
+            trust=trust,
+        )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from msyncd.commands.doctor.finding import Finding, unless
+from msyncd.commands.output import size
 from msyncd.databases.health import LARGE_WAL
 from msyncd.settings.values import Secret, Settings
 
@@ -87,13 +88,13 @@ def _database(file: Path) -> Iterator[Finding]:
             hint = "give the user of msyncd the application's group; SQLite writes beside its file too"
             yield Finding("files", "error", f"{one} cannot be written", hint)
     wal = file.with_name(f"{file.name}-wal")
-    size = wal.stat().st_size if wal.exists() else 0
+    wal_size = wal.stat().st_size if wal.exists() else 0
     yield unless(
-        size > LARGE_WAL,
+        wal_size > LARGE_WAL,
         "database",
         "warning",
-        f"{file.name} has {_size(file.stat().st_size)}",
-        f"{wal.name} has grown to {_size(size)}",
+        f"{file.name} has {size(file.stat().st_size)}",
+        f"{wal.name} has grown to {size(wal_size)}",
         "if it goes on growing, some program never ends a read transaction: find it, and start it again",
     )
 
@@ -107,8 +108,8 @@ def _room(folder: Path, what: str) -> Iterator[Finding]:
         free < _LITTLE,
         "disk",
         "error" if free < _NEXT_TO_NOTHING else "warning",
-        f"{_size(free)} are free beside {what}",
-        f"only {_size(free)} are free beside {what}, in {there}",
+        f"{size(free)} are free beside {what}",
+        f"only {size(free)} are free beside {what}, in {there}",
         "make room: on a full disk nothing is lost, but nothing syncs either",
     )
 
@@ -124,11 +125,3 @@ def _mode(path: Path) -> int:
         return path.stat().st_mode
     except OSError:
         return 0
-
-
-def _size(count: float) -> str:
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000 or unit == "GB":
-            return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:,.1f} {unit}"
-        count /= 1000
-    raise AssertionError
