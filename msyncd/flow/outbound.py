@@ -24,7 +24,7 @@ from msyncd.flow.window import Window, read_window
 from msyncd.model import Changes, Cursor, Direction, Row, Site, Value
 from msyncd.plugins import Failed
 
-MOST_BYTES = 2 << 20
+MOST_BYTES = 1 << 20
 """Bytes of rows in a batch, before compression; only a family that is larger by itself may exceed it."""
 MOST_ROW_BYTES = 8 << 20
 """Bytes of one row; a larger one does not leave (P13)."""
