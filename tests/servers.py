@@ -143,10 +143,14 @@ def _drop(kind: str, connection: Any, name: str) -> None:
     if kind == "postgresql":
         connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         return
-    # a forgotten open transaction would hold its tables for ever
-    for (thread,) in connection.execute("SELECT id FROM information_schema.processlist WHERE db = ?", (name,)):
-        with suppress(Exception):
-            connection.execute(f"KILL {thread}")
+    # a forgotten open transaction would hold its tables for ever; who is killed takes a moment to let go of its files
+    give_up = time.monotonic() + 5
+    others = "SELECT id FROM information_schema.processlist WHERE db = ?"
+    while (threads := connection.execute(others, (name,))) and time.monotonic() < give_up:
+        for (thread,) in threads:
+            with suppress(Exception):
+                connection.execute(f"KILL {thread}")
+        time.sleep(0.01)
     connection.execute(f"DROP DATABASE IF EXISTS {name}")
 
 
