@@ -100,7 +100,7 @@ def test_p27_a_piece_has_no_more_bytes_than_a_batch(tmp_path: Path) -> None:
         for number in range(1200):
             sites.primary.write("INSERT INTO item VALUES (?, NULL, 'small')", f"j{number:05}")
         for number in range(40):
-            sites.primary.write("INSERT INTO item VALUES (?, NULL, ?)", f"k{number:05}", "x" * 300_000)
+            sites.primary.write("INSERT INTO item VALUES (?, NULL, ?)", f"k{number:05}", "x" * (MOST_BYTES // 7))
         for number in range(1200):
             sites.primary.write("INSERT INTO item VALUES (?, NULL, 'small')", f"l{number:05}")
         sites.sync(2)
