@@ -216,6 +216,11 @@ class HandOver:
     forced: bool = False
 
     @property
+    def takes_back(self) -> bool:
+        """Whether it is no move: the site was restored from a backup and takes back its own (P35)."""
+        return self.from_site == self.to_site
+
+    @property
     def ends(self) -> frozenset[int]:
         """Both sites: each is to hold the store's records until it is over."""
         return frozenset({self.from_site, self.to_site} - {None})  # type: ignore[arg-type]  # None is taken out

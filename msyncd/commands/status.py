@@ -50,6 +50,7 @@ def _show(status: dict[str, Any]) -> None:
         if one["problem"]:
             click.echo(f"site {one['sync_id']}: {one['problem']}")
     _show_hand_overs(status["hand_overs"])
+    _show_restored(status["restored"])
     click.echo()
     _show_rest(status)
 
@@ -91,6 +92,17 @@ def _show_hand_overs(under_way: list[dict[str, Any]]) -> None:
     for one in under_way:
         since = f" (since {when(one['since'])})" if one["since"] else ""
         click.echo(f"{HandOverStatus(**one).words()}{since}")
+
+
+def _show_restored(found: dict[str, Any] | None) -> None:
+    """What came of a restored backup."""
+    if found is None:
+        return
+    click.echo(f"this database was restored from a backup, and took back what it had sent on {when(found['at'])}")
+    for name, one in found["record_types"].items():
+        came = f"{one['taken_back']:,} taken back, {one['gone']:,} deleted since"
+        written = f"{one['sent']:,} written since and sent, {one['in_quarantine']:,} written since and in quarantine"
+        click.echo(f"  {name}: {came}, {written}")
 
 
 def _show_rest(status: dict[str, Any]) -> None:

@@ -72,6 +72,8 @@ class Hello(msgspec.Struct, frozen=True):
     public_key: str = ""
     heard: int = 0
     now: str = ""
+    restored: bool = False
+    """True while what an older copy of this database had sent is still to be taken back (P35)."""
     probe: bool = False
     """True for *check connection*: nothing is registered, no token is given."""
 
@@ -98,6 +100,8 @@ class Welcome(msgspec.Struct, frozen=True):
     refusals: tuple["SpokenRefusal", ...] = ()
     now: str = ""
     public_key: str = ""
+    site_generation: int = 0
+    """The generation of the caller's database that called last; later than it shows: it is an older copy."""
     anew: int = 0
     """Not 0: others had this site's place since this database did; it joins anew, once for each number (P35)."""
 

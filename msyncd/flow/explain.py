@@ -183,6 +183,8 @@ def guard_words(here: Here, line: Lineage) -> str | None:
     fact = here.facts.stores.get(line.store) if line.store is not None else None
     if fact is None:
         return "this store is not known to msyncd here, so its records can be edited nowhere"
+    if fact.hand_over is not None and fact.hand_over.takes_back:
+        return f"store {fact.code} is being taken back from the primary after a restore"
     if fact.hand_over is not None:
         return f"store {fact.code} is being handed over to site {fact.hand_over.to_site}"
     if fact.active_site is None:

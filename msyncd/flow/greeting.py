@@ -8,8 +8,10 @@ import msgspec
 from msyncd import __version__
 from msyncd.databases.interface import Reader, Writer
 from msyncd.errors import CloneRefused, PeerRefused, RestoredBackup
+from msyncd.flow.adopting import adopt
 from msyncd.flow.conversation import PROTOCOL_VERSION, Hello, Welcome
 from msyncd.flow.fill import begin_anew, scope_of
+from msyncd.flow.handover import with_stores
 from msyncd.flow.here import Here
 from msyncd.flow.keys import other_key
 from msyncd.flow.ledger import fills, handovers, meta, owed, receipts, refusals, replaced, sites
@@ -17,7 +19,7 @@ from msyncd.flow.ledger.receipts import Receipt
 from msyncd.flow.ledger.sites import Known
 from msyncd.flow.link import disagreements, spoken_facts, spoken_site, spoken_types, stopped_between
 from msyncd.flow.replacing import refuse_replaced
-from msyncd.model import START, Site
+from msyncd.model import START, HandOver, Site
 
 
 def greet(here: Here, hello: Hello) -> Welcome:
@@ -41,16 +43,31 @@ def greet(here: Here, hello: Hello) -> Welcome:
             return _welcome(reader, here, hello, site, known, stopped)
     with here.database.write() as writer:
         known = sites.known(writer, hello.sync_id)
-        recognise(writer, known, hello)
+        refuse_strangers(writer, known, hello)
+        if known.generation > hello.generation and known.database_id is not None:
+            return _welcome(writer, here, hello, site, known, stopped)  # an older copy: it will call as another one
         _register(writer, here, hello, stopped)
         # what the satellite is told to correct is shown here too; stopped record types are listed by themselves
         sites.note(writer, hello.sync_id, problem="; ".join(disagreements(here, hello)) or None)
+        if hello.restored:
+            here = _let_take_back(writer, here, hello)
+            site = here.peer(hello.sync_id)
         refusals.forget(writer, hello.sync_id, hello.heard)
         known = sites.known(writer, hello.sync_id)
         return _welcome(writer, here, hello, site, known, stopped)
 
 
 def recognise(reader: Reader, known: Known, hello: Hello) -> None:
+    """Who speaks must be who is known here, and no older copy of itself. Raises CloneRefused, RestoredBackup."""
+    refuse_strangers(reader, known, hello)
+    if known.database_id is not None and known.generation > hello.generation:
+        raise RestoredBackup(
+            f"site {hello.sync_id} shows generation {hello.generation}, older than {known.generation}",
+            hint="an older copy of its database runs there; by the line it takes back what it lacks",
+        )
+
+
+def refuse_strangers(reader: Reader, known: Known, hello: Hello) -> None:
     """A known sync ID with another database or installation is a clone (P8, P35); a replaced one is told so."""
     if (known.database_id, known.installation_id) != (hello.database_id, hello.installation_id):
         refuse_replaced(reader, known, hello.database_id, hello.installation_id)
@@ -63,11 +80,6 @@ def recognise(reader: Reader, known: Known, hello: Hello) -> None:
                 f"another {what} already syncs as site {hello.sync_id}",
                 hint=f"if this one is to take over, run `msyncd sites replace {hello.sync_id}` on the primary",
             )
-    if known.database_id is not None and known.generation > hello.generation:
-        raise RestoredBackup(
-            f"site {hello.sync_id} shows generation {hello.generation}, older than {known.generation}",
-            hint="an older copy of its database runs there",
-        )
 
 
 def _register(writer: Writer, here: Here, hello: Hello, stopped: Mapping[str, str]) -> None:
@@ -84,6 +96,8 @@ def _register(writer: Writer, here: Here, hello: Hello, stopped: Mapping[str, st
         last_contact=here.now(),
         record_types=msgspec.json.encode(stopped).decode(),
     )
+    if hello.restored:
+        return
     if receipts.receipt_of(writer, hello.sync_id, hello.database_id, hello.generation) is None:
         # the same database as a new generation, restored from a dump, goes on where it stood; the mark tells if it is
         # an older copy
@@ -107,6 +121,25 @@ def _register(writer: Writer, here: Here, hello: Hello, stopped: Mapping[str, st
             handovers.begin_filling(writer, fact.store)  # what was paid lies beyond what it has received
 
 
+def _let_take_back(writer: Writer, here: Here, hello: Hello) -> Here:
+    """A site that was restored from a backup begins anew, once for each generation; its stores are fenced (P35).
+
+    That is a hand-over from the site to itself: its guard closes, what it wrote since is accepted, it is filled, and
+    only then its application edits again (P34).
+    """
+    if receipts.receipt_of(writer, hello.sync_id, hello.database_id, hello.generation) is not None:
+        return here
+    receipts.put_receipt(writer, Receipt(hello.sync_id, hello.database_id, hello.generation))
+    sites.note_confirmed(writer, hello.sync_id, writer.log_end(), held_mark=None)
+    begin_anew(writer, here, here.peer(hello.sync_id), "was restored from a backup")
+    mine = {
+        store: replace(fact, hand_over=HandOver(hello.sync_id, hello.sync_id))
+        for store, fact in here.facts.stores.items()
+        if fact.edited_at == hello.sync_id
+    }
+    return adopt(writer, here, with_stores(here.facts, mine)) if mine else here
+
+
 def _pay(writer: Writer, here: Here, site: int, name: str) -> None:
     debts = [one for one in owed.owed(writer) if (one.site, one.record_type, one.because) == (site, name, "schema")]
     for one in debts:
@@ -125,7 +158,8 @@ def _fill(writer: Writer, here: Here, site: int, name: str) -> None:
 def _welcome(reader: Reader, here: Here, hello: Hello, site: Site, known: Known, stopped: Mapping[str, str]) -> Welcome:
     problems = (*disagreements(here, hello), *other_key(here, known, hello.public_key))
     speaker = replace(known, database_id=hello.database_id, generation=hello.generation, heard=hello.heard)
-    return _told(reader, here, site, speaker, stopped, problems)
+    told = _told(reader, here, site, speaker, stopped, problems)
+    return msgspec.structs.replace(told, site_generation=known.generation)  # later than the caller's: it is older
 
 
 def welcome_again(reader: Reader, here: Here, known: Known) -> Welcome:
@@ -160,6 +194,7 @@ def _told(
         problems=(*problems, *(f"{name}: {reason}" for name, reason in stopped.items())),
         refusals=refusals.unheard(reader, site.sync_id, known.heard),
         now=here.now(),
+        site_generation=known.generation,
     )
 
 

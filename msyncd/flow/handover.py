@@ -29,9 +29,11 @@ def wished(
         fact = _begun(fact, wish, records=records)
     elif wish is None:
         return fact
+    elif wish == way.to_site:
+        pass  # also of a site that takes back its own (P35)
     elif way.step == "draining" and wish == way.from_site:
         return replace(fact, hand_over=None)  # called off: the old site has been accepted from all along
-    elif wish != way.to_site:
+    else:
         fact = _turned(fact, way, wish, copied=copied)
     way = fact.hand_over
     if forced and way is not None and way.step == "draining":

@@ -107,6 +107,9 @@ class HandOverStatus:
 
     def words(self) -> str:
         """One line of it."""
+        if self.from_site == self.to_site:
+            waits = f"; waits for {self.waits_for}" if self.waits_for else ""
+            return f"store {self.code} is being taken back by site {self.to_site}, restored from a backup{waits}"
         whence = f" from site {self.from_site}" if self.from_site is not None else ""
         without = f", without waiting for site {self.from_site}" if self.forced else ""
         waits = f"; waits for {self.waits_for}" if self.waits_for else ""

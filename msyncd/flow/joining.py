@@ -7,7 +7,7 @@ A database that comes back to a place where others have worked meanwhile (P35) j
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from msyncd.databases.interface import Reader, Scope, Writer
@@ -42,6 +42,8 @@ class Difference:
     only_here: int = 0
     only_there: int = 0
     differing: list[Row] | None = None
+    alone: list[Row] = field(default_factory=list)
+    """Of those, the keys that are only here."""
 
     @property
     def differs(self) -> bool:
@@ -61,7 +63,7 @@ def join(satellite: "Satellite", welcome: Welcome, *, anew: int = 0) -> None:
         mine = {name for name, one in here.types.types.items() if reader.page(one, None, 1, Scope())}
         compared_from = reader.log_end()
     both = {here.types.root(name) for name in (_travelling(here) if anew else mine & theirs)}
-    differences = _compare(satellite, both) if both else {}
+    differences = compare(satellite, both) if both else {}
     # an item that only this site has can be made nowhere but on the primary: that is a question as well
     alone = {name for name in mine - theirs if here.types.types[name].edited_on == "primary" and not anew}
     _refuse_central(satellite, [*(name for name, one in differences.items() if one.differs), *alone])
@@ -158,7 +160,7 @@ def _bring(
         log_rows(writer, here, record_type, keys)
 
 
-def _compare(satellite: "Satellite", roots: set[str]) -> dict[str, Difference]:
+def compare(satellite: "Satellite", roots: set[str]) -> dict[str, Difference]:
     """Compare with the primary by digests, piece by piece, both ends in key order."""
     here = satellite.here
     assert satellite.link is not None
@@ -214,6 +216,7 @@ def _compare_type(
         if key not in there:
             one.only_here += 1
             one.differing.append(key)
+            one.alone.append(key)
         elif there[key] != digest(row):
             one.changed += 1
             one.differing.append(key)

@@ -12,7 +12,7 @@ import msgspec
 from msyncd import __version__
 from msyncd.databases.interface import Writer
 from msyncd.errors import DatabaseUnavailable, HelloAgain, Interrupted, MsyncdError, PeerRefused, RestoredBackup
-from msyncd.flow import pulling, pushing
+from msyncd.flow import pulling, pushing, restoring
 from msyncd.flow.advancing import tell_moved
 from msyncd.flow.conversation import PROTOCOL_VERSION, Hello, Peer, SpokenType, Waiting, Welcome
 from msyncd.flow.facts import read_facts, write_facts
@@ -119,6 +119,8 @@ class Satellite:
     def hello(self) -> Welcome:
         """Say hello, hear the facts, see that neither end is a restored backup, and join if this is the first time."""
         welcome = self.peer.hello(self.spoken())
+        if self._becomes_another_generation(welcome):
+            welcome = self.peer.hello(self.spoken())
         if welcome.protocol != PROTOCOL_VERSION:
             raise PeerRefused(f"the primary speaks protocol {welcome.protocol}", hint="upgrade the older of the two")
         self.welcomed(welcome)
@@ -157,22 +159,36 @@ class Satellite:
                 sites.note_confirmed(writer, PRIMARY, welcome.pushed)
             hear(writer, here, welcome.refusals)
             anew = welcome.anew if welcome.anew > joined_anew(writer) and known.joined else 0
+            restored = restoring.is_taking_back(writer)
         self.here = replace(here, facts=facts)  # not before they are durable: else nobody would write them any more
         if here.facts.number:
             tell_moved(self.here, moves(here.facts, facts))
         self.link = Link(stopped, {one.name: one for one in welcome.record_types}, welcome.problems)
-        if anew or not known.joined:
-            try:
+        try:
+            if restored:
+                restoring.take_back(self)
+            if anew or not known.joined:
                 join(self, welcome, anew=anew)
-            except BaseException:
-                self.link = None  # not joined: the next cycle must not go on as if it were
-                raise
+        except BaseException:
+            self.link = None  # not joined: the next cycle must not go on as if it were
+            raise
+        if anew or not known.joined:
             with here.database.write() as writer:
                 sites.note(writer, PRIMARY, joined=1)
 
     def spoken(self, *, probe: bool = False) -> Hello:
         """Who I am, what I speak, what I believe."""
         return hello_of(self.here, probe=probe)
+
+    def _becomes_another_generation(self, welcome: Welcome) -> bool:
+        """Whether this database turned out to be restored from a backup: then it says hello again, as another one."""
+        with self.here.database.read() as reader:
+            if not restoring.is_restored(reader, welcome, sites.known(reader, PRIMARY)):
+                return False
+        with self.here.database.write() as writer:
+            known = sites.known(writer, PRIMARY)
+            restoring.begin(writer, self.here, known, above=welcome.site_generation)
+        return True
 
     def _recognise(self, writer: Writer, welcome: Welcome, known: Known) -> None:
         """Either end may be an older copy of itself: the marks tell (P8)."""
@@ -259,5 +275,6 @@ def hello_of(here: Here, *, probe: bool = False) -> Hello:
             here.public_key,
             heard=sites.known(reader, PRIMARY).heard if installed else 0,
             now=here.now(),
+            restored=installed and restoring.is_taking_back(reader),
             probe=probe,
         )

@@ -16,6 +16,7 @@ from msyncd.flow.here import Here
 from msyncd.flow.ledger import aside, compared, fills, meta, owed, sites
 from msyncd.flow.ledger.sites import Known
 from msyncd.flow.looking import Look
+from msyncd.flow.restoring import restored_report
 from msyncd.flow.route import interest_of
 from msyncd.flow.trimming import oldest
 from msyncd.model import PRIMARY
@@ -128,6 +129,8 @@ class Status:
     plugins: tuple[PluginStatus, ...]
     change_log: LogStatus = field(default_factory=LogStatus)
     hand_overs: tuple[HandOverStatus, ...] = ()
+    restored: Mapping[str, Any] | None = None
+    """What was found when this database was last restored from a backup: {at, record_types}, in records."""
 
 
 def read_status(
@@ -158,6 +161,7 @@ def read_status(
             plugins(here, failures or {}),
             change_log(reader) if found.installed else LogStatus(),
             hand_overs(reader, here) if found.installed else (),
+            restored_report(reader) if found.installed else None,
         )
 
 

@@ -47,16 +47,17 @@ def refusal(placed: Placed, old: str = "") -> list[str]:
         ),
         f"  IF NOT (v_active <=> {placed.site}) THEN",
         (
-            "    SELECT min(h.to_site) INTO v_to FROM msyncd_hand_over AS h"
+            "    SELECT min(h.to_site), min(h.from_site <=> h.to_site) INTO v_to, v_back FROM msyncd_hand_over AS h"
             f" WHERE h.store = v_store{old} LOCK IN SHARE MODE;"
         ),
         (
             "    SET v_words = IF(v_known = 0,"
             " 'this store is not known to msyncd here, so its records can be edited nowhere',"
-            f" CONCAT('store ', LEFT(COALESCE(v_code, v_store{old}), {CODE_CHARACTERS}), IF(v_to IS NOT NULL,"
+            f" CONCAT('store ', LEFT(COALESCE(v_code, v_store{old}), {CODE_CHARACTERS}), IF(v_back,"
+            " ' is being taken back from the primary after a restore', IF(v_to IS NOT NULL,"
             " CONCAT(' is being handed over to site ', v_to), IF(v_active IS NULL,"
             " ' is active on no site, so its records can be edited nowhere',"
-            " CONCAT(' is active on site ', v_active, ', not here')))));"
+            " CONCAT(' is active on site ', v_active, ', not here'))))));"
         ),
         "    SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_words;",
         "  END IF;",

@@ -20,7 +20,7 @@ _TEXT: Final = f"VARCHAR({LOGGED_CHARACTERS}) CHARACTER SET utf8mb4 COLLATE {EXA
 _NAME: Final = re.compile(r"\bv_\w+")
 VARIABLES: Final = {
     **dict.fromkeys(("v_store", "v_store_old", "v_route", "v_route_old", "v_code", "v_words"), _TEXT),
-    **dict.fromkeys(("v_found", "v_found_old", "v_known", "v_active", "v_to"), "INT"),
+    **dict.fromkeys(("v_found", "v_found_old", "v_known", "v_active", "v_to", "v_back"), "INT"),
 }
 """What a trigger may set: the row's store and routing value, now and before an update; what the guard asks."""
 

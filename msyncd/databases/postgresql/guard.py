@@ -17,7 +17,7 @@ REFUSE_SQL: Final = f"""CREATE OR REPLACE FUNCTION msyncd.{REFUSE}(wanted text, 
 LANGUAGE plpgsql SECURITY DEFINER SET search_path TO pg_catalog, pg_temp AS $msyncd$
 DECLARE
   fact record;
-  receiver bigint;
+  way record;
 BEGIN
   IF wanted = '' THEN
     RAISE EXCEPTION '%', nowhere;
@@ -27,9 +27,11 @@ BEGIN
     RAISE EXCEPTION 'this store is not known to msyncd here, so its records can be edited nowhere'
       USING DETAIL = 'store ' || pg_catalog.substr(wanted, 2);
   END IF;
-  SELECT h.to_site INTO receiver FROM msyncd.msyncd_hand_over h WHERE h.store = pg_catalog.substr(wanted, 2);
-  IF FOUND THEN
-    RAISE EXCEPTION 'store % is being handed over to site %', fact.code, receiver;
+  SELECT h.from_site, h.to_site INTO way FROM msyncd.msyncd_hand_over h WHERE h.store = pg_catalog.substr(wanted, 2);
+  IF FOUND AND way.from_site = way.to_site THEN
+    RAISE EXCEPTION 'store % is being taken back from the primary after a restore', fact.code;
+  ELSIF FOUND THEN
+    RAISE EXCEPTION 'store % is being handed over to site %', fact.code, way.to_site;
   ELSIF fact.active_site IS NULL THEN
     RAISE EXCEPTION 'store % is active on no site, so its records can be edited nowhere', fact.code;
   END IF;

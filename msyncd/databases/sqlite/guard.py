@@ -33,6 +33,8 @@ def words(facts: Facts, site: int) -> str:
 
 
 def _refusal(fact: StoreFact, site: int) -> str:
+    if fact.hand_over is not None and fact.hand_over.takes_back:
+        return f"store {fact.code} is being taken back from the primary after a restore"
     if fact.hand_over is not None:
         return f"store {fact.code} is being handed over to site {fact.hand_over.to_site}"
     if fact.active_site is None:

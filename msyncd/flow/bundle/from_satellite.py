@@ -7,6 +7,7 @@ some of it already, by the line or by an older bundle, may begin at any of them.
 import msgspec
 
 from msyncd.databases.interface import Reader
+from msyncd.errors import BundleRefused
 from msyncd.flow.ahead import Ahead
 from msyncd.flow.bundle.exporting import ITEM_RECORDS, Exported, Put, Show, Written, begin_head, note_exported
 from msyncd.flow.bundle.messages import BundleHead, BundleItem
@@ -19,6 +20,7 @@ from msyncd.flow.outbound import Outgoing, read_outgoing
 from msyncd.flow.pace import Pace
 from msyncd.flow.pulling import request_from
 from msyncd.flow.pushing import PART_RECORDS, batch_of, note_leaving
+from msyncd.flow.restoring import is_taking_back
 from msyncd.model import PRIMARY, Cursor
 
 
@@ -28,6 +30,11 @@ def export_to_primary(here: Here, hello: Hello, put: Put, show: Show, *, further
     Before it has joined there is nothing but who it is.
     """
     with here.database.write() as writer:
+        if is_taking_back(writer):
+            raise BundleRefused(
+                "this database was restored from a backup, and has not taken back yet what it lacks",
+                hint="let it sync by the line once",
+            )
         head = begin_head(writer, here, PRIMARY, marks.known(writer, PRIMARY))
         known = sites.known(writer, PRIMARY)
         place = None

@@ -11,6 +11,12 @@ from msyncd.model import START, Cursor, Operation, Row, Value
 OFFERED = "offered"
 """The detail of a record that was deleted here and is offered back by a site that needs it (P22)."""
 
+RESTORED = "restored"
+"""The plugin of a site's own changes that it made after a backup was restored, where the primary's version stands.
+
+They keep nothing else back: not their lines, not the primary's version, not a hand-over (P35).
+"""
+
 Record = tuple[str, Row]
 """A record type's name and a key."""
 
@@ -101,8 +107,9 @@ def count_of_store(reader: Reader, store: str, record_types: Collection[str], *,
     anywhere).
     """
     names = ", ".join("?" * len(record_types)) or "NULL"
-    where = f"store = ? OR (store IS NULL AND type IN ({names}){'' if origin is None else ' AND site = ?'})"
-    parameters: list[Value] = [store, *record_types, *([] if origin is None else [origin])]
+    of_origin = "" if origin is None else " AND site = ?"
+    where = f"(store = ? OR (store IS NULL AND type IN ({names}){of_origin})) AND plugin <> ?"
+    parameters: list[Value] = [store, *record_types, *([] if origin is None else [origin]), RESTORED]
     found = [
         reader.execute(f"SELECT count(*) FROM {table} WHERE {where}", parameters)
         for table in ("msyncd_waiting", "msyncd_quarantine")
@@ -217,7 +224,7 @@ def kept_headers(reader: Reader, site: int) -> set[Record]:
     """Records of a site that are kept aside for a reason of their own: their lines are kept with them."""
     rows = reader.execute(
         "SELECT type, key FROM msyncd_waiting WHERE site = ?"
-        " UNION SELECT type, key FROM msyncd_quarantine WHERE site = ?",
-        (site, site),
+        " UNION SELECT type, key FROM msyncd_quarantine WHERE site = ? AND plugin <> ?",
+        (site, site, RESTORED),
     )
     return {(str(name), unpacked(key)) for name, key in rows}

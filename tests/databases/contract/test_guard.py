@@ -218,6 +218,10 @@ def test_p31_a_store_on_its_way_can_be_edited_at_neither_end_and_the_guard_says_
     stock.renew(replace(FACTS, number=2, stores={**STORES, "b": leaving}))
     message = "store BUM is being handed over to site 3"
     assert stock.refusal("DELETE FROM transact WHERE ID = 't1'") == message
+    stock.renew(replace(FACTS, number=2, stores={**STORES, "b": StoreFact("b", "BUM", 2, hand_over=HandOver(2, 2))}))
+    assert stock.refusal("DELETE FROM transact WHERE ID = 't1'") == (
+        "store BUM is being taken back from the primary after a restore"
+    )
     coming = StoreFact("k", "KAL", None, 2, hand_over=HandOver(3, 2, "filling"))
     stock.renew(replace(FACTS, number=3, stores={**STORES, "k": coming}))
     assert stock.refusal("DELETE FROM transact WHERE ID = 't2'") == "store KAL is being handed over to site 2"

@@ -1,0 +1,149 @@
+"""A satellite whose database is an older copy of itself takes back what it had sent, and goes on (P8, P35).
+
+The primary has received more than this database knows: a backup was restored. What stands here is then of three kinds.
+What the primary has in a later version is taken back from there. What was written here since, and is not in the
+primary, is sent. What was written here since, and the primary has otherwise, is a conflict: the primary's stands, and
+this site's own goes to quarantine, whole. What only the lost disk knew, and had never sent, nobody can bring back.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from msyncd.databases.interface import Reader, Writer
+from msyncd.errors import RestoredBackup
+from msyncd.flow.conversation import Welcome
+from msyncd.flow.here import Here
+from msyncd.flow.joining import TRUSTED, Difference, compare
+from msyncd.flow.ledger import aside, marks, meta, receipts, sites
+from msyncd.flow.ledger.aside import Aside
+from msyncd.flow.ledger.receipts import Pulled
+from msyncd.flow.ledger.sites import Known
+from msyncd.flow.log import log_rows
+from msyncd.model import PRIMARY, START, Cursor, RecordType, Row
+
+if TYPE_CHECKING:
+    from msyncd.flow.satellite import Satellite
+
+RESTORED = "restored_from"
+"""In msyncd_meta while it is taken back: up to where this log had been sent when the backup was made."""
+REPORT = "restored_report"
+"""In msyncd_meta afterwards: what was found, as JSON."""
+
+
+@dataclass(slots=True)
+class TakenBack:
+    """Of one record type, in records: what came back from the primary, what is kept in quarantine, what is sent."""
+
+    taken_back: int = 0
+    gone: int = 0
+    """Deleted at the primary since the backup was made: they leave here too."""
+    in_quarantine: int = 0
+    sent: int = 0
+
+
+def is_restored(writer: Reader, welcome: Welcome, known: Known) -> bool:
+    """Whether this database is the older one: the primary has more of its log than it knows to have sent."""
+    if welcome.site_generation > meta.generation(writer):
+        return True  # it was restored before, and this backup is from before that
+    strange = bool(welcome.pushed_mark) and not marks.knows(writer, PRIMARY, welcome.pushed_mark)
+    return (strange or welcome.pushed > writer.log_end()) and welcome.pushed > known.confirmed
+
+
+def is_taking_back(reader: Reader) -> bool:
+    """Whether what was lost is still to be taken back."""
+    return bool(meta.get(reader, RESTORED))
+
+
+def begin(writer: Writer, here: Here, known: Known, *, above: int) -> None:
+    """Become a generation above all before, which has sent and received nothing yet. Raises RestoredBackup."""
+    mine = [one for one in here.facts.stores.values() if here.site in one.home]
+    lacking = sorted(one.code for one in mine if not here.facts.holds(PRIMARY, one.store))
+    if lacking:
+        raise RestoredBackup(
+            "the primary has received changes that this database does not know, and keeps no copy of store "
+            f"{', '.join(lacking)} from which they could be taken back",
+            hint="an older copy of this site's database runs: see docs/restore.md before anything is edited",
+        )
+    meta.put(writer, "generation", str(max(meta.generation(writer), above) + 1))
+    meta.put(writer, RESTORED, f"{known.confirmed.major} {known.confirmed.seq}")
+    writer.execute("DELETE FROM msyncd_mark WHERE peer = ?", (PRIMARY,))
+    sites.note_confirmed(writer, PRIMARY, START)
+    receipts.put_pulled(writer, PRIMARY, Pulled())
+
+
+def restored_report(reader: Reader) -> dict[str, Any] | None:
+    """What was found at the last restore: {at, record_types: {name: TakenBack}}; None: there was none."""
+    found: dict[str, Any] | None = json.loads(meta.get(reader, REPORT) or "null")
+    return found
+
+
+def take_back(satellite: "Satellite") -> None:
+    """Compare with the primary, and decide of each record that differs. The fill that follows brings the primary's.
+
+    The guard has closed for this site's stores before, so that nothing is written in between.
+    """
+    here = satellite.here
+    roots = {here.types.root(name) for name, one in here.types.types.items() if one.edited_on == "active_site"}
+    differences = compare(satellite, roots)
+    with here.database.write() as writer:
+        major, seq = map(int, (meta.get(writer, RESTORED) or "0 0").split())
+        _decide(writer, here, differences, Cursor(major, seq))
+        meta.put(writer, RESTORED, "")
+
+
+def _decide(writer: Writer, here: Here, differences: dict[str, Difference], sent: Cursor) -> None:
+    report: dict[str, TakenBack] = {}
+    again: dict[str, list[Row]] = {}
+    trusted = []
+    for name in here.types.order:
+        record_type = here.types.types[name]
+        unsent = writer.log_keys(sent, here.types.ids[name], here.site)
+        if record_type.edited_on == "any_site":
+            again[name] = sorted(unsent, key=repr)  # versions tell, as always (P19)
+        elif record_type.edited_on == "active_site":
+            trusted.append(name)
+            report[name], again[name] = _decide_type(writer, here, record_type, differences.get(name), unsent)
+    end = writer.log_end()
+    writer.trim_log(end)  # what the log says was sent before, or is decided now
+    meta.note_trimmed(writer, end)
+    for name, keys in again.items():
+        log_rows(writer, here, here.types.types[name], keys)
+    meta.put(writer, TRUSTED, "\n".join(trusted))
+    found = {name: asdict(one) for name, one in report.items() if one != TakenBack()}
+    meta.put(writer, REPORT, json.dumps({"at": here.now(), "record_types": found}))
+
+
+def _decide_type(
+    writer: Writer, here: Here, record_type: RecordType, difference: Difference | None, unsent: set[Row]
+) -> tuple[TakenBack, list[Row]]:
+    """What becomes of a type's records that differ, and the keys of those that are sent."""
+    if difference is None:  # none at either end, or the type is stopped between the two: then it still has to be sent
+        return TakenBack(), sorted(unsent, key=repr)
+    alone, differing = set(difference.alone), set(difference.differing or [])
+    conflicts = sorted((differing - alone) & unsent, key=repr)
+    send = sorted(alone & unsent, key=repr)
+    _keep(writer, here, record_type, conflicts)
+    counts = TakenBack(len(differing - alone) - len(conflicts), len(alone) - len(send), len(conflicts), len(send))
+    return counts, send
+
+
+def _keep(writer: Writer, here: Here, record_type: RecordType, keys: list[Row]) -> None:
+    rows = writer.rows(record_type, keys)
+    stores = writer.stores_of(record_type, keys)
+    kept = [
+        Aside(
+            record_type.name,
+            key,
+            here.site,
+            "write" if key in rows else "delete",
+            stores.get(key, (None, None))[0],
+            record_type.columns,
+            rows.get(key),
+            "written here after a backup was restored; the primary's version, which this site had sent before, stands",
+            aside.RESTORED,
+            here.now(),
+        )
+        for key in keys
+    ]
+    aside.quarantine(writer, kept)
