@@ -65,17 +65,20 @@ def push_all(satellite: "Satellite", progress: "Progress") -> tuple[int, int]:
                     cursor, include, under_way = again, [*kept, *_keys(reply)], None
                     ahead = Ahead()
                     continue
-                pace, got, refusals = _confirm(satellite, under_way, reply, pace)
-                sent, refused = sent + got, refused + refusals
+                pace = _paced(under_way, reply, pace)
+            heard, under_way = under_way, None
+            if prepared is not None:
+                out, batch = prepared
+                pace = pace.fitting(len(out), out.size)
+                under_way = _Sent(out, batch, perf_counter(), line.submit(_send, satellite, batch, include), include)
+                include, cursor = [], out.upto
+            if heard is not None:
+                # beside the next batch: a receipt that is not noted is heard again, with whatever is sent then
+                refused += _confirm(satellite, heard, heard.reply.result(), pace)
+                sent += len(heard.out)
                 progress("push", sent, max(0, left - sent))
-                under_way = None
-            if prepared is None:
+            if under_way is None:
                 return sent, refused
-            out, batch = prepared
-            pace = pace.fitting(len(out), out.size)
-            under_way = _Sent(out, batch, perf_counter(), line.submit(_send, satellite, batch, include), include)
-            include = []
-            cursor = out.upto
 
 
 def _keys(reply: PushReply) -> list[Record]:
@@ -143,11 +146,18 @@ def _send(satellite: "Satellite", batch: Batch, included: list[Record]) -> PushR
     )
 
 
-def _confirm(satellite: "Satellite", under_way: _Sent, reply: PushReply, pace: Pace) -> tuple[Pace, int, int]:
-    """The receipt is here: move on, hear refusals, forget what was in quarantine and has been taken now."""
-    here, out = satellite.here, under_way.out
+def _paced(under_way: _Sent, reply: PushReply, pace: Pace) -> Pace:
+    """The pace after a batch, by how long it was under way and how long it took to apply."""
     wire = perf_counter() - under_way.started - reply.waited
-    pace = pace.after(len(out), wire, reply.seconds, reply.lock_seconds)
+    return pace.after(len(under_way.out), wire, reply.seconds, reply.lock_seconds)
+
+
+def _confirm(satellite: "Satellite", under_way: _Sent, reply: PushReply, pace: Pace) -> int:
+    """The receipt is here: move on, hear refusals, forget what was in quarantine and has been taken now.
+
+    Returns how many of the refusals were news.
+    """
+    here, out = satellite.here, under_way.out
     with here.database.write() as writer:
         marks.confirm(writer, PRIMARY, reply.mark)
         sites.note_confirmed(writer, PRIMARY, reply.cursor, batch_size=pace.size, last_success=here.now())
@@ -159,8 +169,7 @@ def _confirm(satellite: "Satellite", under_way: _Sent, reply: PushReply, pace: P
                 for key in [*(row[: len(here.types.types[one.type].key)] for row in one.rows), *one.deletes]
             ]
             aside.release(writer, [record for record in taken if record not in refused], here.site)
-        fresh = hear(writer, here, reply.refusals)
-    return pace, len(out), fresh
+        return hear(writer, here, reply.refusals)
 
 
 def _again(satellite: "Satellite", under_way: _Sent, reply: PushReply) -> Cursor:
