@@ -144,6 +144,8 @@ SHAPE = {
     "record_types": [{"name": str, "state": str, "reason": None}],
     "plugins": [{"name": str, "state": str, "failures": int}],
     "change_log": {"rows": int, "oldest": None, "open_transaction_seconds": None},
+    "hand_overs": (list, tuple),
+    "restored": None,
 }
 
 
