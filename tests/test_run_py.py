@@ -193,4 +193,12 @@ def test_an_older_python_is_told_which_ones_will_do() -> None:
 def test_without_a_command_it_shows_what_there_is() -> None:
     done = subprocess.run([sys.executable, "run.py"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert re.findall(r"^  (\w+) ", done.stderr, re.MULTILINE) == ["demo", "test", "lint", "bench", "setup", "lock"]
+    assert re.findall(r"^  (\w+) ", done.stderr, re.MULTILINE) == [
+        "demo",
+        "test",
+        "soak",
+        "lint",
+        "bench",
+        "setup",
+        "lock",
+    ]

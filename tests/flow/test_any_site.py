@@ -164,7 +164,7 @@ def test_p19_a_row_that_is_edited_while_a_piece_is_read_is_out_of_date_there(
             if len(replies) > 2:
                 raise PeerUnreachable("the line is cut behind the piece")
 
-        monkeypatch.setattr("msyncd.flow.serving.read_piece", while_read)
+        monkeypatch.setattr("msyncd.flow.replying.read_piece", while_read)
         sites[2].line.on_reply = after_the_piece
         with pytest.raises(PeerUnreachable):
             sites[2].cycle()
