@@ -25,10 +25,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _needs_server(item: pytest.Item) -> bool:
     """By the folder it is in, or by the kind of database that it asks for."""
-    if any(name in item.path.parent.parts for name in SERVERS):
+    if any(name in item.path.parent.parts for name in (*SERVERS, "workers")):
         return True
     given = getattr(item, "callspec", None)
-    if given is None or "databases" not in getattr(item, "fixturenames", ()):
+    asks = "databases" in getattr(item, "fixturenames", ()) or item.get_closest_marker("everywhere") is not None
+    if given is None or not asks:
         return False
     parameters = " ".join(str(value) for value in given.params.values())
     return any(name in parameters for name in SERVERS)
