@@ -233,7 +233,9 @@ def test(arguments: Sequence[str]) -> None:
     os.chdir(ROOT)
     chosen = {(): ["-m", "not servers and not long"], ("--all",): []}.get(tuple(arguments), arguments)
     # worksteal: the story tests differ in length by a factor of a hundred.
-    become(venv, "pytest", "-n", "auto", "--dist", "worksteal", *chosen)
+    # More workers than cores: many a test waits for daemons.
+    workers = str(max(2, (os.cpu_count() or 1) * 3 // 2))
+    become(venv, "pytest", "-n", workers, "--dist", "worksteal", *chosen)
 
 
 def setup(arguments: Sequence[str]) -> None:

@@ -31,7 +31,7 @@ def test_nothing_committed_is_lost_doubled_or_seen_torn(seed: int, kinds: str) -
     found = one_run(seed, SECONDS, kinds.split(","))
     assert not found.wrong, told(found)
     assert len(found.faults) >= LEAST_FAULTS, told(found)
-    assert found.acknowledged + found.refused >= LEAST_WRITES, told(found)
+    assert found.acknowledged >= LEAST_WRITES, told(found)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_nothing_committed_is_lost_doubled_or_seen_torn(seed: int, kinds: str) -
 )
 def test_what_is_broken_on_purpose_is_caught(broken: str, kinds: str, moves: bool) -> None:
     for seed in range(1, TRIES + 1):
-        found = one_run(seed, SECONDS / 2, kinds.split(","), broken=broken, moves=moves, patience=20.0)
+        found = one_run(seed, SECONDS / 2, kinds.split(","), broken=broken, moves=moves, writes=0, patience=20.0)
         if found.wrong:
             return
     pytest.fail(f"{broken}: {TRIES} runs were clean")

@@ -45,6 +45,7 @@ def one_run(
     sites: int = 3,
     broken: str = "",
     moves: bool = True,
+    writes: int = 1_000,
     patience: float = PATIENCE,
 ) -> Outcome:
     """One run, from nothing to its verdict."""
@@ -59,7 +60,7 @@ def one_run(
             programs = [Program(country, site, seed, journal) for site in country.sites]
             for one in programs:
                 one.start()
-            nemesis.run(seconds)
+            nemesis.run(seconds, writes)
             for one in programs:
                 one.stop()
             for one in programs:

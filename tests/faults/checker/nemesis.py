@@ -40,13 +40,15 @@ class Nemesis:
             (2, lambda: self._bad_file(self._random.choice(country.sites))),
             (1, lambda: self._clock(self._random.choice(country.sites))),
             (1, lambda: self._clone(self._random.choice(satellites))),
-            (3 if moves else 0, self._move),
+            (1 if moves else 0, self._move),
         ]
 
-    def run(self, seconds: float) -> None:
-        """So long; then everything is put right."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+    def run(self, seconds: float, writes: int) -> None:
+        """So long, and until so many writes were acknowledged, but no longer than five times; then all is put right."""
+        began = time.monotonic()
+        while (spent := time.monotonic() - began) < seconds or (
+            self._journal.acknowledged < writes and spent < 5 * seconds
+        ):
             weights = [weight for weight, _ in self._harm]
             (_, harm) = self._random.choices(self._harm, weights)[0]
             self.done.append(harm())
