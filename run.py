@@ -34,8 +34,8 @@ USAGE = """\
 usage: python3 run.py COMMAND [arguments]
 
   demo    a primary and two satellites on this machine, with a live view (--once: the story to its end)
-  test    the test suite, on all cores, in some minutes (--all: also on PostgreSQL and MariaDB, where there are servers;
-          any other arguments go to pytest, which then runs what they say)
+  test    the test suite, on all cores, in some minutes (--all: what needs PostgreSQL, MariaDB or Chromium too, and
+          what takes long; any other arguments go to pytest, which then runs what they say)
   soak    the checker, with faults and seeds, for as long as it is told (--hours 8 --kinds sqlite,postgresql,mariadb)
   lint    format, lint, types, import layers
   bench   the measurements of bench/ (arguments go to them)
@@ -231,7 +231,7 @@ def test(arguments: Sequence[str]) -> None:
     venv = Venv(ROOT, EVERYTHING)
     ensure(venv)
     os.chdir(ROOT)
-    chosen = {(): ["-m", "not servers and not long"], ("--all",): []}.get(tuple(arguments), arguments)
+    chosen = {(): ["-m", "not outside and not long"], ("--all",): []}.get(tuple(arguments), arguments)
     # worksteal: the story tests differ in length by a factor of a hundred.
     # More workers than cores: many a test waits for daemons.
     workers = str(max(2, (os.cpu_count() or 1) * 3 // 2))

@@ -14,18 +14,20 @@ settings.load_profile("msyncd")
 
 
 SERVERS = ("postgresql", "mariadb")
+OUTSIDE = {*SERVERS, "workers", "browser"}
+"""Folders whose tests need a database server or a browser; and test_booted.py needs a systemd of its own."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a server: `run.py test` leaves it out, `run.py test --all` does not."""
+    """Mark what needs more than Python: `run.py test` leaves it out, `run.py test --all` does not."""
     for item in items:
-        if _needs_server(item):
-            item.add_marker("servers")
+        if _needs_more_than_python(item):
+            item.add_marker("outside")
 
 
-def _needs_server(item: pytest.Item) -> bool:
-    """By the folder it is in, or by the kind of database that it asks for."""
-    if any(name in item.path.parent.parts for name in (*SERVERS, "workers")):
+def _needs_more_than_python(item: pytest.Item) -> bool:
+    """By the place where it stands, or by the kind of database that it asks for."""
+    if OUTSIDE & {*item.path.parent.parts} or item.path.name == "test_booted.py":
         return True
     given = getattr(item, "callspec", None)
     asks = "databases" in getattr(item, "fixturenames", ()) or item.get_closest_marker("everywhere") is not None
