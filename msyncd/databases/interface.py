@@ -128,6 +128,15 @@ class Reader(ABC):
         At most `most` are returned, whichever; who is given so many reads less at once.
         """
 
+    def log_hidden(
+        self, headers: Mapping[int, Collection[Value]], lines: Mapping[int, Collection[Value]]
+    ) -> list[Entry]:
+        """Entries of these families that are committed, and that no page may give yet: others before them are open.
+
+        The rows of this look are as these entries left them.
+        """
+        return []
+
     @abstractmethod
     def log_left(self, after: Cursor) -> int:
         """About how many entries lie beyond a cursor; 0 only if none can be read there.

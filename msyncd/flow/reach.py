@@ -69,6 +69,32 @@ def families(
     return every
 
 
+def hidden(reader: Reader, types: TypeSet, entries: list[Entry]) -> list[Entry]:
+    """What is committed of the families of these entries, and must not be read in the log's order yet (P9).
+
+    Rows are read as they stand, so that a header may already tell of lines whose entries are still to come.
+    """
+    every: list[Entry] = []
+    seen: dict[int, set[Value]] = {}
+    touched = _headers(types, entries)
+    while fresh := {t: keys for t, some in touched.items() if (keys := some - seen.get(t, set()))}:
+        for type_id, keys in fresh.items():
+            seen.setdefault(type_id, set()).update(keys)
+        found = reader.log_hidden(fresh, _lines_of(types, fresh))
+        every += found
+        touched = _headers(types, found)
+    return every
+
+
+def _lines_of(types: TypeSet, headers: Headers) -> Headers:
+    """The same families by their lines: by the types below, the keys of their parents."""
+    lines: Headers = {}
+    for type_id, keys in headers.items():
+        for child in types.children[types.names[type_id]]:
+            lines.setdefault(types.ids[child], set()).update(keys)
+    return lines
+
+
 def _later(
     reader: Reader, types: TypeSet, headers: Headers, page: LogPage, reach: Reach, near: Cursor, most: int | None
 ) -> Iterator[Found]:
@@ -91,12 +117,7 @@ def _between(
     reader: Reader, types: TypeSet, headers: Headers, after: Cursor, upto: Cursor, most: int | None
 ) -> list[Entry]:
     headers = {type_id: keys for type_id, keys in headers.items() if keys}
-    lines: Headers = {}
-    names = types.names
-    for type_id, keys in headers.items():
-        for child in types.children[names[type_id]]:
-            lines.setdefault(types.ids[child], set()).update(keys)
-    return reader.log_families(after, upto, headers, lines, most) if headers else []
+    return reader.log_families(after, upto, headers, _lines_of(types, headers), most) if headers else []
 
 
 def _headers(types: TypeSet, entries: list[Entry]) -> Headers:

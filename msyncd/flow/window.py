@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from msyncd.databases.interface import Entry, Interest, LogPage, Reader
 from msyncd.flow.ahead import Ahead
 from msyncd.flow.fold import Folded, fold
-from msyncd.flow.reach import Family, Found, families, family_of
+from msyncd.flow.reach import Family, Found, families, family_of, hidden
 from msyncd.flow.types import TypeSet
 from msyncd.model import Cursor
 
@@ -56,6 +56,7 @@ def read_window(
     widths = {types.ids[name]: len(record_type.key) for name, record_type in types.types.items()}
     names = types.names
     going = [*one.fresh, *(entry for found in one.later for entry in found.entries)]
+    going += hidden(reader, types, going)
     folded = {names[type_id]: folded for type_id, folded in fold(going, widths).items()}
     early = _early(types, one.later)
     return Window(after, one.page.upto, one.page.end, folded, len(one.page.entries), len(going), early)

@@ -105,6 +105,11 @@ class LogReader(Reader):
                         break
         return self.scene.entries([found[seq] for seq in sorted(found)][:most])  # type: ignore[type-var]  # numbers
 
+    def log_hidden(
+        self, headers: Mapping[int, Collection[Value]], lines: Mapping[int, Collection[Value]]
+    ) -> list[Entry]:
+        return self.log_families(self.log_end(), Cursor(0, 2**63 - 1), headers, lines)
+
     def log_left(self, after: Cursor) -> int:
         return max(0, self.log_end().seq - after.seq)
 

@@ -103,17 +103,34 @@ class LogReader(Reader):
         lines: Mapping[int, Collection[Value]],
         most: int | None = None,
     ) -> list[Entry]:
+        if upto <= after:
+            return []
+        between = f"(xid, seq) > (%s, %s) AND (xid, seq) <= (%s, %s) AND {self._readable}"
+        return self._of_families(between, (*after, *upto), headers, lines, most)
+
+    def log_hidden(
+        self, headers: Mapping[int, Collection[Value]], lines: Mapping[int, Collection[Value]]
+    ) -> list[Entry]:
+        return self._of_families(self._readable.replace("xid <", "xid >=", 1), (), headers, lines, None)
+
+    def _of_families(
+        self,
+        where: str,
+        parameters: Sequence[Any],
+        headers: Mapping[int, Collection[Value]],
+        lines: Mapping[int, Collection[Value]],
+        most: int | None,
+    ) -> list[Entry]:
         either = [(type_id, "key1", keys) for type_id, keys in headers.items()]
         either += [(type_id, "parent", keys) for type_id, keys in lines.items()]
-        if upto <= after or not either:
+        if not either:
             return []
         condition = " OR ".join(
             f"(type = {type_id} AND {column} IN (SELECT unnest(%s::text[])))" for type_id, column, _ in either
         )
         rows = self._fetch(
-            f"SELECT {self._entry} FROM {LOG} WHERE (xid, seq) > (%s, %s) AND (xid, seq) <= (%s, %s)"
-            f" AND {self._readable} AND ({condition}) ORDER BY xid, seq LIMIT %s",
-            (*after, *upto, *(_texts(keys) for _, _, keys in either), most),
+            f"SELECT {self._entry} FROM {LOG} WHERE {where} AND ({condition}) ORDER BY xid, seq LIMIT %s",
+            (*parameters, *(_texts(keys) for _, _, keys in either), most),
         )
         return self._known.entries(rows)
 
