@@ -82,6 +82,7 @@ def _document(file: Path, written: "Written") -> dict[str, object]:
         "records": done.records,
         "bytes": written.size,
         "joined": done.joined,
+        "closed": done.closed,
         "public_key": done.public_key,
     }
 
@@ -90,6 +91,8 @@ def _show(settings: "Settings", file: Path, written: "Written") -> None:
     done = written.exported
     name = next(one.name for one in settings.sync_with if one.sync_id == done.receiver)
     click.echo(f"{count(done.records, 'change')} in {file}, {size(written.size)}, for site {done.receiver}, {name}")
+    if not done.closed:
+        note("an open transaction in the database holds up what was changed since it began: the next bundle has it")
     if not done.joined:
         mine = settings.this_site.sync_id
         note("this site has not met the primary yet, so the bundle only says who it is")

@@ -20,6 +20,7 @@ from msyncd.flow.inbound import take_in
 from msyncd.flow.joining import TRUSTED
 from msyncd.flow.ledger import aside, bundles, meta, receipts, sites
 from msyncd.flow.ledger.aside import Record
+from msyncd.flow.ledger.bundles import Streak
 from msyncd.flow.ledger.receipts import Pulled
 from msyncd.flow.outcome import Outcome, take_out
 from msyncd.flow.pace import Pace
@@ -163,6 +164,8 @@ class Incoming:
     standing: tuple[Standing, ...] = ()
     pushed: Cursor | None = None
     by_bundle: bool = False
+    streak: Streak | None = None
+    """Of a bundle: what was taken in of it one by one, with this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +217,8 @@ def _receive(writer: Writer, one: Incoming, left: Row | None) -> _Took:
         outcome, told = take_in(writer, here, work, PRIMARY, one.mark, pushed, one.include)
     if reply.level:
         quarantine_waiting(writer, PRIMARY, outcome)
+    if one.streak is not None:
+        bundles.note_streak(writer, PRIMARY, one.streak)
     receipts.put_pulled(writer, PRIMARY, moved(one.pulled, reply, one.mark))
     _mark_told(writer, one.standing)
     if piece is not None and piece.last:

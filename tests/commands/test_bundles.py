@@ -78,6 +78,7 @@ def test_p37_json_says_it_all(carried: Country) -> None:
         "records": 1,
         "bytes": up.stat().st_size,
         "joined": True,
+        "closed": True,
         "public_key": key_of(carried, 2),
     }
     there = answer("import", up, "-c", carried.primary)

@@ -12,6 +12,7 @@ from msyncd.wire.carrying import Written, export_file, import_file
 
 def export(site: OneSite, path: Path, *, to: int | None = None, further: bool = False) -> Written:
     """`msyncd export`, on the primary for a site."""
+    site.settle()
     return export_file(with_facts(site.here), path, site=to, further=further)
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
 
 from msyncd.errors import BundleRefused, TryLater, WrongUsage
+from msyncd.flow.bundle import exporting
 from msyncd.flow.bundle.keeping import take_kept, with_facts
 from msyncd.model import PRIMARY
 from msyncd.testing import Crashed, Fault, OneSite
@@ -20,6 +21,7 @@ from msyncd.testing.crashing import FragileDatabase
 from tests.flow.carried import bring, export
 from tests.flow.test_model import ACTIVE, FAULTS, NUMBERS, SATELLITES, Everywhere
 
+ITEM_RECORDS = exporting.ITEM_RECORDS
 POINTS = st.sampled_from([None, None, "before commit", "after commit"])
 
 
@@ -30,6 +32,11 @@ class Carried(Everywhere):
         super().__init__()
         self.sticks: list[tuple[int, Path]] = []
         """For which site each is."""
+
+    @initialize(request_size=st.sampled_from([1, 3, 20]), item_records=st.sampled_from([1, 2, 2000]))
+    def open(self, request_size: int, item_records: int = 2000) -> None:
+        exporting.ITEM_RECORDS = item_records
+        super().open(request_size)
 
     @rule(site=SATELLITES, to_primary=st.booleans(), further=st.booleans(), point=POINTS, nth=st.integers(1, 3))
     def export(self, site: int, to_primary: bool, further: bool, point: str | None, nth: int) -> None:
@@ -136,6 +143,7 @@ class Carried(Everywhere):
                     self.come_to_rest()
                     self._bring(to, path, None, 1)
         finally:
+            exporting.ITEM_RECORDS = ITEM_RECORDS
             super().teardown()
 
 

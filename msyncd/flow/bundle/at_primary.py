@@ -7,7 +7,19 @@ import msgspec
 from msyncd.databases.interface import Reader, RowRejected, Writer
 from msyncd.errors import BundleRefused, DatabaseUnavailable, FactsChanged, RestoredBackup
 from msyncd.flow.accepting import speaker, take_batch
-from msyncd.flow.bundle.importing import Imported, Items, Show, Step, check_head, fit_of, mark_after, may_count, steps
+from msyncd.flow.bundle.importing import (
+    PRESUMES,
+    Imported,
+    Items,
+    Show,
+    Step,
+    Work,
+    check_head,
+    fit_of,
+    mark_after,
+    may_count,
+    steps,
+)
 from msyncd.flow.bundle.messages import BundleEnd, BundleHead, BundleItem
 from msyncd.flow.confirming import confirm, look_up
 from msyncd.flow.conversation import Batch, Hello
@@ -45,10 +57,10 @@ def take_pushes(
     """Take in what goes on where the receipt ends."""
     report = report or Imported(head.sender, head.number, head.at)
 
-    def take(item: BundleItem, asked: tuple[Record, ...]) -> Step:
-        return _take(here, head, item, asked)
+    def take(work: Work, asked: tuple[Record, ...]) -> Step:
+        return _take(here, head, work, asked)
 
-    for _, step in steps(here, _whole(items()), take, closed=end.closed):
+    for step in steps(here, _whole(items()), take, closed=end.closed):
         report = report.plus(step)
         show(report.applied)
     return report
@@ -77,9 +89,9 @@ def _whole(items: Iterable[BundleItem]) -> Iterator[BundleItem]:
         yield msgspec.structs.replace(one, push=msgspec.structs.replace(one.push, batch=batch))
 
 
-def _take(here: Here, head: BundleHead, item: BundleItem, asked: tuple[Record, ...]) -> Step:
-    assert item.push is not None
-    push = msgspec.structs.replace(item.push, included=asked)
+def _take(here: Here, head: BundleHead, one: Work, asked: tuple[Record, ...]) -> Step:
+    assert one.item.push is not None
+    push = msgspec.structs.replace(one.item.push, included=asked)
     told: list[AppliedBatch] = []
     refused: list[Refusal] = []
 
@@ -94,6 +106,11 @@ def _take(here: Here, head: BundleHead, item: BundleItem, asked: tuple[Record, .
             return Step(fit)
         if not may_count(writer, head, receipt.mark):
             return Step("older", why="something newer of that site has come since")
+        before = bundles.streak(writer, head.sender)
+        if not one.follows(before, head.mark):
+            return PRESUMES
+        if (streak := one.streak(before, head.mark)) is not None:
+            bundles.note_streak(writer, head.sender, streak)
         _, applied, no = take_batch(writer, here, known, push, mark_after(head, receipt.mark))
         told.extend(applied)
         refused.extend(no)

@@ -11,11 +11,13 @@ import msgspec
 from msyncd.databases.interface import Reader
 from msyncd.errors import BundleRefused
 from msyncd.flow.bundle.importing import (
+    PRESUMES,
     Fit,
     Imported,
     Items,
     Show,
     Step,
+    Work,
     check_head,
     fit_of,
     mark_after,
@@ -89,7 +91,7 @@ def take_replies(here: Here, head: BundleHead, end: BundleEnd, items: Items, sho
         stopped = sites.known(reader, PRIMARY).stopped or {}
         pulled = receipts.pulled_from(reader, PRIMARY) or Pulled()
     taking = _Taking(here, stopped, head, _fill_to_restart(pulled, items))
-    for _, step in steps(here, items(), taking.take, closed=end.closed):
+    for step in steps(here, items(), taking.take, closed=end.closed):
         report = report.plus(step)
         show(report.applied)
     return report
@@ -122,9 +124,10 @@ class _Taking:
     def __init__(self, here: Here, stopped: Mapping[str, str], head: BundleHead, restart: int | None) -> None:
         self._here, self._stopped, self._head, self._restart = here, stopped, head, restart
 
-    def take(self, item: BundleItem, asked: tuple[Record, ...]) -> Step:
+    def take(self, work: Work, asked: tuple[Record, ...]) -> Step:
         """Take one in, if it fits. Raises NeedsMoreError."""
-        reply, head, here = item.reply, self._head, self._here
+        item, head, here = work.item, self._head, self._here
+        reply = item.reply
         if reply is None or reply.batch is None:
             raise BundleRefused("a primary's bundle holds something that is no reply", hint="export it again")
         for _ in range(ATTEMPTS):
@@ -135,11 +138,26 @@ class _Taking:
                     return Step(fit)
                 if not may_count(reader, head, pulled.mark):
                     return Step("older", why="something newer of the primary has come since")
+                before = bundles.streak(reader, PRIMARY)
+            if not work.follows(before, head.mark):
+                return PRESUMES
             if moved_stores := self._moved_stores(reply):
                 return Step("older", why=f"store {', '.join(moved_stores)} was handed over since it was made")
             mark = mark_after(head, pulled.mark)
             pushed = head.welcome.pushed if head.welcome is not None else None
-            got = take(Incoming(here, self._stopped, pulled, reply, mark, asked, pushed=pushed, by_bundle=True))
+            got = take(
+                Incoming(
+                    here,
+                    self._stopped,
+                    pulled,
+                    reply,
+                    mark,
+                    asked,
+                    pushed=pushed,
+                    by_bundle=True,
+                    streak=work.streak(before, head.mark),
+                )
+            )
             with here.database.read() as reader:
                 if receipts.pulled_from(reader, PRIMARY) == moved(pulled, reply, mark):
                     if reply.piece is not None and reply.piece.fill == self._restart:

@@ -33,6 +33,8 @@ class Exported:
     upto: Cursor
     public_key: str
     joined: bool = True
+    closed: bool = True
+    """Not closed: a transaction that is open in the database holds up what was changed since it began."""
 
 
 def begin_head(writer: Writer, here: Here, receiver: int, knows: set[str]) -> BundleHead:
@@ -76,7 +78,7 @@ class Written:
     def end(self, head: BundleHead, upto: Cursor, *, closed: bool, joined: bool = True) -> Exported:
         """Write the end."""
         self.put(BundleEnd(self.items, self.records, closed))
-        return Exported(head.receiver, head.number, self.items, self.records, upto, head.public_key, joined)
+        return Exported(head.receiver, head.number, self.items, self.records, upto, head.public_key, joined, closed)
 
 
 def note_exported(writer: Writer, here: Here, head: BundleHead, upto: Cursor) -> None:

@@ -1,19 +1,23 @@
 """The primary exports what a satellite is owed from the place that it showed: fills, then its change log (P37).
 
 What the satellite is sent is what it would be sent over the line, one reply after the other; but what it has is not
-taken as confirmed before it says so. Each batch stands by itself, as in a satellite's bundle.
+taken as confirmed before it says so.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
 from msyncd.databases.interface import Reader
 from msyncd.errors import BundleRefused, WrongUsage
-from msyncd.flow.bundle.exporting import ITEM_RECORDS, Exported, Put, Show, Written, begin_head, note_exported
+from msyncd.flow.ahead import Ahead
+from msyncd.flow.bundle import exporting
+from msyncd.flow.bundle.exporting import Exported, Put, Show, Written, begin_head, note_exported
+from msyncd.flow.bundle.merging import len_of
 from msyncd.flow.bundle.messages import BundleHead, BundleItem
-from msyncd.flow.conversation import PullReply
+from msyncd.flow.bundle.running import Runs
 from msyncd.flow.fill import begin_anew, next_place
 from msyncd.flow.greeting import welcome_again
 from msyncd.flow.here import Here
@@ -23,7 +27,7 @@ from msyncd.flow.ledger.receipts import Pulled
 from msyncd.flow.ledger.sites import Known
 from msyncd.flow.pace import Pace
 from msyncd.flow.portion import Stride
-from msyncd.flow.replying import next_batch, next_piece, place_in
+from msyncd.flow.replying import Next, next_batch, next_piece, place_in
 from msyncd.model import Cursor
 
 
@@ -35,6 +39,7 @@ class _Way:
     heard: int
     pace: Pace
     upto: Cursor
+    runs: Runs
     closed: bool = True
 
 
@@ -55,11 +60,12 @@ def export_to_satellite(here: Here, site: int, put: Put, show: Show, *, further:
             begin_anew(writer, here, here.peer(site), "was away longer than the log is kept")
         pending = [one for one in fills.fills(writer, site) if (one.id, "") != (place.fill, place.fill_type)]
         begin = _further(writer, site, pending) if further else place.cursor
-        head = begin_head(writer, here, site, {known.mark, place.mark, *bundles.under_way(writer, site)} - {""})
+        head = begin_head(writer, here, site, marks.known(writer, marks.SHARED, known.mark))
         head = msgspec.structs.replace(head, welcome=welcome_again(writer, here, known))
+        places = bundles.exported_places(writer, site)
         heard = max([known.heard, *(one.number for one in head.welcome.refusals)]) if head.welcome else 0
     put(head)
-    written, way = Written(put, show), _Way(begin, heard, Pace(ITEM_RECORDS), begin)
+    written, way = Written(put, show), _Way(begin, heard, Pace(exporting.ITEM_RECORDS), begin, Runs(places, 1))
     first = [one for one in pending if one.initial]
     later = [one for one in pending if not one.initial]
     for fill in first:
@@ -107,11 +113,19 @@ def _write_fill(
     place, stride = place_in(fill, told), Stride()
     while True:
         found = next_piece(
-            here, here.peer(known.sync_id), known, fill, place, way.cursor, ITEM_RECORDS, stride=stride, mark=head.mark
+            here,
+            here.peer(known.sync_id),
+            known,
+            fill,
+            place,
+            way.cursor,
+            exporting.ITEM_RECORDS,
+            stride=stride,
+            mark=head.mark,
         )
         piece, stride = found.reply.piece, found.stride or Stride()
         assert piece is not None
-        _write(here, known, found.reply, found.end, way, written, fill)
+        _write(here, known, BundleItem(reply=found.reply, end=found.end, initial=fill.initial), way, written)
         way.cursor, way.upto = found.reply.cursor, max(way.upto, found.end)
         if piece.last:
             return
@@ -120,11 +134,12 @@ def _write_fill(
 
 def _write_log(here: Here, known: Known, head: BundleHead, way: _Way, written: Written, *, level: bool) -> None:
     while True:
-        found = next_batch(here, here.peer(known.sync_id), known, way.cursor, way.pace.size, mark=head.mark)
+        reading = partial(_read, here=here, known=known, after=way.cursor, limit=way.pace.size, mark=head.mark)
+        found, number, presumes = way.runs.read(way.cursor, reading, lambda one: one.reply.cursor)
         out = found.out
         assert out is not None
         reply = msgspec.structs.replace(found.reply, level=not out.more and level, end=None)
-        _write(here, known, reply, found.end, way, written)
+        _write(here, known, BundleItem(reply=reply, end=found.end, number=number, presumes=presumes), way, written)
         way.cursor, way.upto = reply.cursor, max(way.upto, found.end)
         way.pace = way.pace.fitting(len(out), out.size)
         way.closed = found.closed
@@ -132,9 +147,13 @@ def _write_log(here: Here, known: Known, head: BundleHead, way: _Way, written: W
             return
 
 
-def _write(
-    here: Here, known: Known, reply: PullReply, end: Cursor, way: _Way, written: Written, fill: Fill | None = None
-) -> None:
+def _read(ahead: Ahead, *, here: Here, known: Known, after: Cursor, limit: int, mark: str) -> Next:
+    return next_batch(here, here.peer(known.sync_id), known, after, limit, ahead=ahead, mark=mark)
+
+
+def _write(here: Here, known: Known, item: BundleItem, way: _Way, written: Written) -> None:
+    """Write an item, with the refusals that are still to be heard."""
+    assert item.reply is not None
     with here.database.read() as reader:
         unheard = refusals.unheard(reader, known.sync_id, way.heard)
         wanted = tuple(
@@ -143,7 +162,6 @@ def _write(
             if here.facts.active_site(one.store) == known.sync_id
         )
     way.heard = max([way.heard, *(one.number for one in unheard)])
-    reply = msgspec.structs.replace(reply, refusals=unheard, wanted=wanted, facts_number=here.facts.number)
-    types = (*(reply.batch.types if reply.batch else ()), *(reply.piece.types if reply.piece else ()))
-    initial = fill is not None and fill.initial
-    written.item(BundleItem(reply=reply, end=end, initial=initial), sum(map(len, types)), reply.to_receive)
+    reply = msgspec.structs.replace(item.reply, refusals=unheard, wanted=wanted, facts_number=here.facts.number)
+    item = msgspec.structs.replace(item, reply=reply)
+    written.item(item, len_of(item), reply.to_receive)

@@ -1,16 +1,19 @@
 """A satellite exports what the primary is not known to have of it: all of it, from the confirmed cursor on (P37).
 
-Each batch holds all that changed between its cursors, also what an earlier one has brought with it: a receiver that has
-some of it already, by the line or by an older bundle, may begin at any of them.
+A receiver may have some of it already, by the line or by an older bundle: it begins at any batch that stands by itself.
 """
+
+from functools import partial
 
 import msgspec
 
 from msyncd.databases.interface import Reader
 from msyncd.errors import BundleRefused
 from msyncd.flow.ahead import Ahead
-from msyncd.flow.bundle.exporting import ITEM_RECORDS, Exported, Put, Show, Written, begin_head, note_exported
+from msyncd.flow.bundle import exporting
+from msyncd.flow.bundle.exporting import Exported, Put, Show, Written, begin_head, note_exported
 from msyncd.flow.bundle.messages import BundleHead, BundleItem
+from msyncd.flow.bundle.running import Runs
 from msyncd.flow.conversation import Hello, Push
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import bundles, marks, receipts, sites, staged
@@ -40,7 +43,7 @@ def export_to_primary(here: Here, hello: Hello, put: Put, show: Show, *, further
         place = None
         if known.joined:
             pulled = receipts.pulled_from(writer, PRIMARY) or Pulled()
-            place = request_from(writer, here, pulled, ITEM_RECORDS)
+            place = request_from(writer, here, pulled, exporting.ITEM_RECORDS)
         last = bundles.exported_upto(writer, PRIMARY) if further else None
     head = msgspec.structs.replace(head, hello=hello, place=place)
     put(head)
@@ -55,31 +58,38 @@ def export_to_primary(here: Here, hello: Hello, put: Put, show: Show, *, further
 
 def _write_changes(here: Here, known: Known, head: BundleHead, begin: Cursor, written: Written) -> tuple[Cursor, bool]:
     """Write every batch up to the log's end; where that is, and whether no open transaction holds anything up."""
-    cursor, pace = begin, Pace(ITEM_RECORDS)
+    cursor, pace = begin, Pace(exporting.ITEM_RECORDS)
+    with here.database.read() as reader:
+        runs = Runs({*marks.uptos(reader, PRIMARY), *bundles.exported_places(reader, PRIMARY)}, 1)
     while True:
         with here.database.read() as reader:
             if reader.log_end() <= cursor:
                 return cursor, _closed(reader, cursor)
-            out = read_outgoing(
-                reader, here, here.peer(PRIMARY), cursor, pace.size, stopped=known.stopped or {}, ahead=Ahead()
-            )
+            reading = partial(_read, reader=reader, here=here, known=known, after=cursor, limit=pace.size)
+            out, number, presumes = runs.read(cursor, reading, lambda one: one.upto)
             left = reader.log_left(out.upto)
             closed = not out.more and _closed(reader, out.upto)
         if out.left_out or out.failed or any(one.bases is not None for one in out.types):
             with here.database.write() as writer:
                 note_leaving(writer, here, out)
-        _write_batch(here, head, out, left, written)
+        _write_batch(here, head, out, left, written, number, presumes)
         cursor, pace = out.upto, pace.fitting(len(out), out.size)
         if not out.more:
             return cursor, closed
+
+
+def _read(ahead: Ahead, *, reader: Reader, here: Here, known: Known, after: Cursor, limit: int) -> Outgoing:
+    return read_outgoing(reader, here, here.peer(PRIMARY), after, limit, stopped=known.stopped or {}, ahead=ahead)
 
 
 def _closed(reader: Reader, cursor: Cursor) -> bool:
     return not reader.log_count(cursor)
 
 
-def _write_batch(here: Here, head: BundleHead, out: Outgoing, left: int, written: Written) -> None:
+def _write_batch(
+    here: Here, head: BundleHead, out: Outgoing, left: int, written: Written, number: int, presumes: int | None
+) -> None:
     batch = batch_of(here, out, head.mark)
     for part in staged.parted(batch, PART_RECORDS) if len(batch) > PART_RECORDS else [batch]:
         push = Push(part, head.database_id, head.generation, installation_id=head.installation_id)
-        written.item(BundleItem(push, end=out.upto), len(part), left)
+        written.item(BundleItem(push, end=out.upto, number=number, presumes=presumes), len(part), left)

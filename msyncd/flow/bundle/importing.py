@@ -14,6 +14,8 @@ from msyncd.flow.here import Here
 from msyncd.flow.keys import key_of
 from msyncd.flow.ledger import bundles, meta, sites
 from msyncd.flow.ledger.aside import Record
+from msyncd.flow.ledger.bundles import Streak
+from msyncd.flow.types import TypeSet
 from msyncd.model import Cursor
 
 Fit = Literal["behind", "fits", "ahead", "older", "stuck"]
@@ -34,6 +36,9 @@ class Step:
     applied: int = 0
     refused: int = 0
     why: str = ""
+
+
+PRESUMES = Step("older", why="the line has brought a part of it, and the rest does not go on from there")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,45 +126,78 @@ def mark_after(head: BundleHead, held: str) -> str:
 
 
 def fit_of(batch: Batch, cursor: Cursor) -> Fit:
-    """Where a batch stands to a cursor. One that ends behind it holds all that lies between, and may begin before."""
+    """Where a batch stands to a cursor. One that ends behind it holds all that lies between, wherever it begins."""
     if batch.upto <= cursor:
         return "behind"
     return "fits" if batch.after <= cursor else "ahead"
 
 
-def steps(
-    here: Here,
-    items: Iterable[BundleItem],
-    take: Callable[[BundleItem, tuple[Record, ...]], Step],
-    *,
-    closed: bool,
-) -> Iterator[tuple[BundleItem, Step]]:
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One item, or several as one: those from `first` to its own number."""
+
+    item: BundleItem
+    first: int
+    presumes: int | None
+
+    @classmethod
+    def of(cls, item: BundleItem) -> "Work":
+        """One item alone."""
+        return cls(item, item.number, item.presumes)
+
+    def follows(self, streak: Streak, mark: str) -> bool:
+        """Whether all that it presumes was taken in."""
+        if self.presumes is None:
+            return True
+        return streak.follows(mark, self.first) and streak.first <= self.presumes
+
+    def streak(self, before: Streak, mark: str) -> Streak | None:
+        """What was taken in one by one, with it; None for a piece of a fill."""
+        if not self.item.number:
+            return None
+        first = before.first if before.follows(mark, self.first) else self.first
+        return Streak(mark, first, self.item.number)
+
+    def and_then(self, types: TypeSet, other: BundleItem) -> "Work | None":
+        """This and the next as one; None if they cannot be one."""
+        both = merged(types, self.item, other)
+        if both is None:
+            return None
+        outside = [one for one in (self.presumes, other.presumes) if one is not None and one < self.first]
+        return Work(both, self.first, min(outside, default=None))
+
+
+Take = Callable[[Work, tuple[Record, ...]], Step]
+"""Takes one in; the records named were asked for already. Raises NeedsMoreError."""
+
+
+def steps(here: Here, items: Iterable[BundleItem], take: Take, *, closed: bool) -> Iterator[Step]:
     """Take items in, one after the other; several as one where a unique value is in the way (P16)."""
-    held: BundleItem | None = None
+    held: Work | None = None
     for one in items:
-        current = one
+        current = Work.of(one)
         if held is not None:
-            both = merged(here.types, held, one)
+            both = held.and_then(here.types, one)
             if both is None:  # what is in the way is then said by the database itself, and kept with its reason
-                yield held, _forced(held, take)
-            current = both or one
+                yield _forced(held, take)
+            current = both or current
         held = None
         try:
             step = take(current, ())
         except NeedsMoreError:
             held = current
             continue
-        yield current, step
+        yield step
         if step.fit in ("ahead", "older", "stuck"):
             return  # and so is all that comes behind it
     if held is not None:
-        yield held, _forced(held, take) if closed else Step("stuck", why="a later bundle has to go with it")
+        yield _forced(held, take) if closed else Step("stuck", why="a later bundle has to go with it")
 
 
-def _forced(item: BundleItem, take: Callable[[BundleItem, tuple[Record, ...]], Step]) -> Step:
+def _forced(work: Work, take: Take) -> Step:
     asked: tuple[Record, ...] = ()
     while True:
         try:
-            return take(item, asked)
+            return take(work, asked)
         except NeedsMoreError as error:
             asked = (*asked, *error.records)

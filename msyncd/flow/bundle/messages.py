@@ -36,13 +36,16 @@ class BundleHead(msgspec.Struct, frozen=True):
 class BundleItem(msgspec.Struct, frozen=True):
     """One step: a satellite's push, or what the primary would reply to a pull. `end`: where its log ended then.
 
-    `initial`: of a fill that begins anew, behind which the site goes on in the log.
+    `initial`: of a fill that begins anew, behind which the site goes on in the log. Batches are numbered from 1; one
+    that passes over what went ahead of its turn `presumes` that all since that number were taken in, one by one.
     """
 
     push: Push | None = None
     reply: PullReply | None = None
     end: Cursor = START
     initial: bool = False
+    number: int = 0
+    presumes: int | None = None
 
 
 class BundleEnd(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 """Bundles (P37): those that were exported for a peer, those that it has vouched for, those that are kept."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import msgspec
 
@@ -38,6 +39,12 @@ def under_way(reader: Reader, peer: int) -> tuple[str, ...]:
     return tuple(str(mark) for (mark,) in rows)
 
 
+def exported_places(reader: Reader, peer: int) -> set[Cursor]:
+    """The places where the last bundles for a peer end."""
+    rows = reader.execute("SELECT upto_major, upto_seq FROM msyncd_exported WHERE peer = ?", (peer,))
+    return {Cursor(int(str(major)), int(str(seq))) for major, seq in rows}
+
+
 def exported_upto(reader: Reader, peer: int) -> Cursor | None:
     """How far the last bundle for a peer goes; None if there was none."""
     rows = reader.execute(
@@ -70,6 +77,30 @@ def note_taken(writer: Writer, peer: int, database_id: str, number: int) -> None
     """A bundle is being imported."""
     if number > last_taken(writer, peer, database_id):
         meta.put(writer, f"bundle:{peer}", f"{database_id} {number}")
+
+
+@dataclass(frozen=True, slots=True)
+class Streak:
+    """Batches of a bundle that were taken in one by one, and nothing of it left out between: from which to which."""
+
+    mark: str
+    first: int
+    last: int
+
+    def follows(self, mark: str, number: int) -> bool:
+        """Whether a batch goes on where it ends."""
+        return (self.mark, self.last + 1) == (mark, number)
+
+
+def streak(reader: Reader, peer: int) -> Streak:
+    """The last batches of a peer's bundles that were taken in."""
+    mark, first, last = (meta.get(reader, f"streak:{peer}") or " 0 0").split(" ")
+    return Streak(mark, int(first), int(last))
+
+
+def note_streak(writer: Writer, peer: int, streak: Streak) -> None:
+    """Batches were taken in; it commits with their rows."""
+    meta.put(writer, f"streak:{peer}", f"{streak.mark} {streak.first} {streak.last}")
 
 
 def note_filled(writer: Writer, fill: int) -> None:

@@ -40,9 +40,18 @@ def knows(reader: Reader, peer: int, mark: str) -> bool:
     return bool(reader.execute("SELECT 1 FROM msyncd_mark WHERE peer = ? AND mark = ?", (peer, mark)))
 
 
-def known(reader: Reader, peer: int) -> set[str]:
-    """The marks that a peer may show: the last that was confirmed, and all that were noted since."""
-    return {str(mark) for (mark,) in reader.execute("SELECT mark FROM msyncd_mark WHERE peer = ?", (peer,))}
+def known(reader: Reader, peer: int, since: str = "") -> set[str]:
+    """The marks that a peer may show: the last that was confirmed, `since` if it is given, and all noted after it."""
+    first = reader.execute("SELECT number FROM msyncd_mark WHERE peer = ? AND mark = ?", (peer, since))
+    number = first[0][0] if first else 0
+    rows = reader.execute("SELECT mark FROM msyncd_mark WHERE peer = ? AND number >= ?", (peer, number))
+    return {str(mark) for (mark,) in rows}
+
+
+def uptos(reader: Reader, peer: int) -> set[Cursor]:
+    """The places up to which a peer may have what was sent it since the last that was confirmed."""
+    rows = reader.execute("SELECT DISTINCT upto_major, upto_seq FROM msyncd_mark WHERE peer = ?", (peer,))
+    return {Cursor(int(str(major)), int(str(seq))) for major, seq in rows}
 
 
 def confirm(writer: Writer, peer: int, mark: str) -> None:
