@@ -18,7 +18,7 @@ from msyncd.flow.hearing import hear
 from msyncd.flow.here import Here
 from msyncd.flow.inbound import take_in
 from msyncd.flow.joining import TRUSTED
-from msyncd.flow.ledger import aside, bundles, meta, receipts, sites
+from msyncd.flow.ledger import bundles, meta, receipts, sites
 from msyncd.flow.ledger.aside import Record
 from msyncd.flow.ledger.bundles import Streak
 from msyncd.flow.ledger.receipts import Pulled
@@ -27,13 +27,12 @@ from msyncd.flow.pace import Pace
 from msyncd.flow.pour import work_of_piece
 from msyncd.flow.receive import Batchwork, received
 from msyncd.flow.settle import quarantine_waiting
-from msyncd.flow.values import packed_key
+from msyncd.flow.telling import mark_told, standing
 from msyncd.model import PRIMARY, AppliedBatch, Cursor, Row
 
 if TYPE_CHECKING:
     from msyncd.flow.satellite import Progress, Satellite
 
-TOLD = "the primary was told"
 GIVEN = "given:"
 MOST_ROUNDS = 200
 """Times in one cycle that a batch is asked for again with more records in it: a chain of swaps takes one for each."""
@@ -102,7 +101,7 @@ def request_from(reader: Reader, here: Here, pulled: Pulled, records: int, inclu
         known.heard,
         fill,
         tuple(include),
-        standing=_standing(reader, here),
+        standing=standing(reader, here),
         given=tuple(
             (str(name).removeprefix(GIVEN), int(str(number)))
             for name, number in reader.execute("SELECT name, value FROM msyncd_meta WHERE name LIKE 'given:%'")
@@ -111,19 +110,6 @@ def request_from(reader: Reader, here: Here, pulled: Pulled, records: int, inclu
         handing=told(reader, here, known.confirmed),
         filled=bundles.filled(reader),
     )
-
-
-def _standing(reader: Reader, here: Here) -> tuple[Standing, ...]:
-    """Deletes that could not be done here, since others still refer to the record: the primary is told (P22)."""
-    types = here.types.types
-    told = []
-    for one in aside.quarantined(reader) if aside.count_quarantined(reader, PRIMARY) else ():
-        if one.operation == "delete" and one.plugin == "references" and one.detail != TOLD and one.record_type in types:
-            record_type = types[one.record_type]
-            row = reader.rows(record_type, [one.key]).get(one.key)
-            if row is not None:
-                told.append(Standing(one.record_type, one.key, record_type.columns, row, one.reason))
-    return tuple(told)
 
 
 def _take(satellite: "Satellite", pulled: Pulled, reply: PullReply, request: Pull) -> int:
@@ -220,7 +206,7 @@ def _receive(writer: Writer, one: Incoming, left: Row | None) -> _Took:
     if one.streak is not None:
         bundles.note_streak(writer, PRIMARY, one.streak)
     receipts.put_pulled(writer, PRIMARY, moved(one.pulled, reply, one.mark))
-    _mark_told(writer, one.standing)
+    mark_told(writer, one.standing)
     if piece is not None and piece.last:
         if meta.get(writer, TRUSTED):
             meta.put(writer, TRUSTED, "")  # joined: from now on each site's own records are its own
@@ -273,13 +259,3 @@ def _spare_own(reader: Reader, here: Here, work: Batchwork, include: Sequence[Re
             store = reader.stores_of(one.record_type, [key]).get(key, (None, None))[0]
             if here.facts.active_site(store) == here.site:
                 take_out(work, [(name, key)])
-
-
-def _mark_told(writer: Writer, told_of: Sequence[Standing]) -> None:
-    """The question was answered: the primary knows of these now, and of no others."""
-    for one in told_of:
-        writer.execute(
-            "UPDATE msyncd_quarantine SET detail = ?"
-            " WHERE site = ? AND operation = 'delete' AND plugin = 'references' AND type = ? AND key = ?",
-            (TOLD, PRIMARY, one.type, packed_key(tuple(one.key))),
-        )

@@ -10,6 +10,7 @@ from msyncd.flow.bundle import exporting
 from msyncd.flow.bundle.keeping import take_kept
 from msyncd.flow.bundle.messages import BundleItem
 from msyncd.flow.ledger import bundles, sites
+from msyncd.flow.retry import discard
 from msyncd.model import PRIMARY
 from msyncd.settings.signing_key import key_bytes
 from msyncd.testing import OneSite, Sites
@@ -177,6 +178,21 @@ def test_p37_refusals_come_back_with_the_stick(tmp_path: Path) -> None:
         round_trip(country, 2)  # it shows that they were heard
         with country.primary.here.database.read() as reader:
             assert reader.execute("SELECT count(*) FROM msyncd_refusal")[0][0] == 0
+
+
+def test_p22_what_stands_in_the_way_of_a_delete_is_told_once(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as country:
+        stock(country[2], "a", "BUM", item="i-2")
+        country.primary.write("DELETE FROM item WHERE id = 'i-2'")
+        for _ in range(2):
+            round_trip(country, 2)
+        offered = [one for one in country.primary.quarantine if one.record_type == "item"]
+        assert [one.row for one in offered] == [("i-2", "PAR", "paracetamol")]
+        discard(country.primary.here, [one.id for one in offered])
+        for _ in range(3):
+            round_trip(country, 2)
+        assert [one for one in country.primary.quarantine if one.record_type == "item"] == []
+        assert keys(country[2], "item") == ["i-1", "i-2"]
 
 
 # --- a gap ----------------------------------------------------------------------------------------------------------

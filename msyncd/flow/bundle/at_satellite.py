@@ -45,6 +45,7 @@ from msyncd.flow.ledger.aside import Record
 from msyncd.flow.ledger.receipts import Pulled
 from msyncd.flow.pulling import Incoming, moved, take
 from msyncd.flow.satellite import Satellite
+from msyncd.flow.telling import mark_heard
 from msyncd.model import PRIMARY
 
 ATTEMPTS = 20
@@ -80,6 +81,7 @@ def import_at_satellite(
         here = satellite.here
     with here.database.write() as writer:
         bundles.note_taken(writer, PRIMARY, head.database_id, head.number)
+        mark_heard(writer, head.heard)
         sites.note(writer, PRIMARY, last_contact=here.now())
     return take_replies(here, head, end, items, show)
 

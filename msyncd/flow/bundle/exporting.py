@@ -56,6 +56,7 @@ def begin_head(writer: Writer, here: Here, receiver: int, knows: set[str]) -> Bu
         tuple(sorted({*knows, mark})),
         known.database_id or "",
         known.generation if known.database_id is not None else 0,
+        heard=bundles.last_taken(writer, receiver, known.database_id or ""),
     )
 
 

@@ -24,6 +24,7 @@ from msyncd.flow.pace import Pace
 from msyncd.flow.pulling import request_from
 from msyncd.flow.pushing import PART_RECORDS, batch_of, note_leaving
 from msyncd.flow.restoring import is_taking_back
+from msyncd.flow.telling import mark_exported
 from msyncd.model import PRIMARY, Cursor
 
 
@@ -44,6 +45,7 @@ def export_to_primary(here: Here, hello: Hello, put: Put, show: Show, *, further
         if known.joined:
             pulled = receipts.pulled_from(writer, PRIMARY) or Pulled()
             place = request_from(writer, here, pulled, exporting.ITEM_RECORDS)
+            mark_exported(writer, place.standing, head.number)
         last = bundles.exported_upto(writer, PRIMARY) if further else None
     head = msgspec.structs.replace(head, hello=hello, place=place)
     put(head)

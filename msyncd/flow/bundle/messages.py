@@ -11,7 +11,7 @@ class BundleHead(msgspec.Struct, frozen=True):
 
     `mark` is the bundle's own and that of all its batches (P8); `knows` are the marks that the receiver may hold if it
     has nothing newer of the sender: those that the sender saw confirmed or has noted since. `for_database` is "" if the
-    two have never met, `for_generation` 0 likewise.
+    two have never met, `for_generation` 0 likewise. `heard` is the last bundle of the receiver that was imported.
     """
 
     protocol: int
@@ -31,6 +31,7 @@ class BundleHead(msgspec.Struct, frozen=True):
     hello: Hello | None = None
     place: Pull | None = None
     welcome: Welcome | None = None
+    heard: int = 0
 
 
 class BundleItem(msgspec.Struct, frozen=True):
