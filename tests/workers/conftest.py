@@ -173,6 +173,14 @@ class Country:
         )
         return [(str(state), str(query)) for state, query in self.db[1].execute(sql)]
 
+    def transaction_ages(self) -> list[float]:
+        """For how many seconds each transaction of msyncd's is open."""
+        sql = (
+            "SELECT extract(epoch FROM clock_timestamp() - xact_start)::float8 FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = 'msyncd' AND xact_start IS NOT NULL"
+        )
+        return [float(seconds) for (seconds,) in self.db[1].execute(sql)]
+
     def end_connections(self) -> int:
         """End every connection of msyncd's, as a database does that is started anew; how many there were."""
         with psycopg.connect(self.url, autocommit=True) as other:
