@@ -34,12 +34,15 @@ in its hand."""
 _AS_TEXT = ("date", "time", "timetz", "timestamp", "timestamptz", "interval", "numeric", "uuid", "json", "inet", "cidr")
 """Types that leave the driver as the text that the server sends: no value is rounded, and every year has a form."""
 
+# A plan that was made while a table was nearly empty, and kept, would compare each row with each of thousands of keys
+# when it has grown: every statement is planned for the values and the size that there are.
 _SETTINGS = """
 SELECT set_config('search_path', concat_ws(', ', 'msyncd', nullif({schemas}, '')), false);
 SET datestyle TO 'ISO, YMD'; SET intervalstyle TO postgres; SET timezone TO 'UTC'; SET bytea_output TO hex;
 SET tcp_keepalives_idle TO 30; SET tcp_keepalives_interval TO 10; SET tcp_keepalives_count TO 3;
 SET idle_in_transaction_session_timeout TO {abandoned};
 SET extra_float_digits TO 1; SET standard_conforming_strings TO on; SET statement_timeout TO 0; SET jit TO off;
+SET plan_cache_mode TO force_custom_plan;
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
 """
 _OWN_SCHEMAS = """(SELECT string_agg(quote_ident(one), ', ' ORDER BY place)
