@@ -18,6 +18,10 @@ from tests.mariadb_server import in_memory
 KINDS: Final = ("sqlite", "postgresql", "mariadb")
 OLDEST: Final = 6 * 3600
 """Seconds after which a database of a test is nobody's any more."""
+ADVISORY_HERE: Final = (
+    "locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+"""Which rows of PostgreSQL's pg_locks, which shows those of the whole server, are advisory locks of this database."""
 
 _PREFIX: Final = "msyncd_test_"
 _USUAL: Final = {

@@ -13,6 +13,7 @@ from msyncd.errors import PeerUnreachable
 from msyncd.flow.conversation import Pull
 from msyncd.wire.client import PrimaryClient
 from msyncd.wire.codec import encode
+from tests.servers import ADVISORY_HERE
 from tests.workers.conftest import Country, until
 
 
@@ -85,7 +86,7 @@ def test_p14_a_worker_that_is_killed_in_a_batch_costs_its_caller_one_retry(count
         if when == "before the commit":
             other.execute("SELECT pg_advisory_lock(%s::integer, %s::integer)", WRITING)
             pushing.start()
-            waits = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND NOT granted"
+            waits = f"SELECT 1 FROM pg_locks WHERE {ADVISORY_HERE} AND objid = %s AND NOT granted"
             until("the batch waits for the lock", lambda: other.execute(waits, WRITING[1:]).fetchall())
         else:
             country.balancer.swallow.set()
@@ -173,7 +174,7 @@ def test_chores_are_done_by_one_and_by_another_when_that_is_killed(country: Coun
     country.start(1, 2)
 
     def leaders() -> list[int]:
-        sql = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = ? AND granted"
+        sql = f"SELECT pid FROM pg_locks WHERE {ADVISORY_HERE} AND objid = ? AND granted"
         return [pid for (pid,) in country.db[1].execute(sql, LEADING[1:])]
 
     until("one leads", leaders)

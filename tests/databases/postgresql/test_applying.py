@@ -165,7 +165,8 @@ def test_p21_a_deadlock_with_the_application_is_tried_later(stock: Stock) -> Non
             writer.begin_applying(1)
             put(stock, writer, "theirs", "t1")
             thread.start()
-            while not stock.fetch("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid <> 0"):
+            waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            while not stock.fetch(waits):
                 pass
             put(stock, writer, "theirs", "t2")
             writer.end_applying()

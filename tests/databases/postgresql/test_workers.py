@@ -11,6 +11,7 @@ from msyncd.databases import Database
 from msyncd.databases.postgresql.locking import LEADING
 from msyncd.model import Value
 from tests.databases.contract.stock import MakeStock, Stock
+from tests.servers import ADVISORY_HERE
 
 
 @pytest.fixture
@@ -44,9 +45,8 @@ def _until_leads(database: Database) -> None:
 
 def test_one_whose_connection_died_leads_no_longer(stock: Stock, other: Database) -> None:
     assert stock.database.leads()
-    stock.run(
-        "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND objid = ?", LEADING[1:]
-    )
+    ends = f"SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE {ADVISORY_HERE} AND objid = ?"
+    stock.run(ends, LEADING[1:])
     _until_leads(other)
     with pytest.raises(Exception, match="terminating"):
         stock.database.leads()
