@@ -6,7 +6,9 @@ One word per idea; docs/glossary.md says what each means to an admin.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
-from typing import Final, Literal, NamedTuple, overload
+from typing import Annotated, Final, Literal, NamedTuple, overload
+
+import msgspec
 
 Value = None | bool | int | float | str | bytes
 """One value of one column. What a database gives is in the canonical form of its column's kind (databases/kinds.py)."""
@@ -43,14 +45,19 @@ PRIMARY: Final = 1
 """The sync ID of the primary."""
 
 
+Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""A whole number as every database holds it, in 64 bits: what a message tells beyond them is no message."""
+_Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
 class Cursor(NamedTuple):
     """A place in a site's change log in commit order: everything up to and including it has been read.
 
     `major` is the writing transaction's number where the database orders commits by it (PostgreSQL), else 0.
     """
 
-    major: int
-    seq: int
+    major: _Number
+    seq: _Number
 
 
 START = Cursor(0, 0)

@@ -10,7 +10,7 @@ import msgspec
 
 from msyncd.databases.interface import LOCK_SECONDS
 from msyncd.flow.compare.messages import Compare, Compared
-from msyncd.model import START, Cursor
+from msyncd.model import START, Cursor, Whole
 
 PROTOCOL_VERSION = 1
 """Both ends must speak the same."""
@@ -37,11 +37,11 @@ class SpokenStore(msgspec.Struct, frozen=True, array_like=True):
 
     store: str
     code: str
-    active_site: int | None
-    epoch: int
+    active_site: Whole | None
+    epoch: Whole
     name: Any = None
-    from_site: int | None = None
-    to_site: int | None = None
+    from_site: Whole | None = None
+    to_site: Whole | None = None
     """Not None: the store is being handed over to that site, from `from_site` if it was active anywhere."""
     step: str = ""
 
@@ -49,7 +49,7 @@ class SpokenStore(msgspec.Struct, frozen=True, array_like=True):
 class SpokenSite(msgspec.Struct, frozen=True):
     """A site on the wire."""
 
-    sync_id: int
+    sync_id: Whole
     name: str
     active_stores: tuple[str, ...] = ()
     copies_of: tuple[str, ...] | Literal["all"] = ()
@@ -58,19 +58,19 @@ class SpokenSite(msgspec.Struct, frozen=True):
 class Hello(msgspec.Struct, frozen=True):
     """Who I am, what I speak, what I believe."""
 
-    protocol: int
+    protocol: Whole
     version: str
-    sync_id: int
+    sync_id: Whole
     name: str
     database_id: str
-    generation: int
+    generation: Whole
     installation_id: str
     record_types: tuple[SpokenType, ...]
-    facts_number: int = 0
+    facts_number: Whole = 0
     active_stores: tuple[str, ...] | None = None
     copies_of: tuple[str, ...] | Literal["all"] | None = None
     public_key: str = ""
-    heard: int = 0
+    heard: Whole = 0
     now: str = ""
     restored: bool = False
     """True while what an older copy of this database had sent is still to be taken back (P35)."""
@@ -81,16 +81,16 @@ class Hello(msgspec.Struct, frozen=True):
 class Welcome(msgspec.Struct, frozen=True):
     """The primary's answer to hello. `problems`: what one of the two ends has to correct, in words."""
 
-    protocol: int
+    protocol: Whole
     version: str
     token: str
     token_seconds: float
     site: SpokenSite
     primary_name: str
     database_id: str
-    generation: int
+    generation: Whole
     record_types: tuple[SpokenType, ...]
-    facts_number: int
+    facts_number: Whole
     stores: tuple[SpokenStore, ...]
     sites: tuple[SpokenSite, ...]
     pushed: Cursor
@@ -100,9 +100,9 @@ class Welcome(msgspec.Struct, frozen=True):
     refusals: tuple["SpokenRefusal", ...] = ()
     now: str = ""
     public_key: str = ""
-    site_generation: int = 0
+    site_generation: Whole = 0
     """The generation of the caller's database that called last; later than it shows: it is an older copy."""
-    anew: int = 0
+    anew: Whole = 0
     """Not 0: others had this site's place since this database did; it joins anew, once for each number (P35)."""
 
 
@@ -119,9 +119,9 @@ class TypeChanges(msgspec.Struct, frozen=True):
     deletes: list[SpokenRow] = []
     delete_stores: list[str | None] = []
     leaves: list[SpokenRow] = []
-    bases: list[int] | None = None
-    versions: list[int] | None = None
-    delete_bases: list[int] | None = None
+    bases: list[Whole] | None = None
+    versions: list[Whole] | None = None
+    delete_bases: list[Whole] | None = None
 
     def __len__(self) -> int:
         return len(self.rows) + len(self.deletes) + len(self.leaves)
@@ -137,10 +137,10 @@ class Batch(msgspec.Struct, frozen=True, rename={"after": "from", "upto": "to"})
     upto: Cursor
     mark: str
     types: tuple[TypeChanges, ...] = ()
-    facts_number: int = 0
-    epochs: dict[str, int] = {}
-    part: int = 1
-    parts: int = 1
+    facts_number: Whole = 0
+    epochs: dict[str, Whole] = {}
+    part: Whole = 1
+    parts: Whole = 1
     more: bool = False
     """Whether the sender's log goes on beyond this batch."""
 
@@ -154,7 +154,7 @@ class Piece(msgspec.Struct, frozen=True):
     Its lines come with it. What the site holds in that range beyond the piece leaves. `upto` None: to the end.
     """
 
-    fill: int
+    fill: Whole
     type: str
     after: SpokenRow | None
     upto: SpokenRow | None
@@ -167,14 +167,14 @@ class Piece(msgspec.Struct, frozen=True):
     last: bool = False
     """Whether the fill ends with this piece; the reply's cursor is then where the change log goes on."""
     digests: bool = False
-    done: int = 0
-    of: int = 0
+    done: Whole = 0
+    of: Whole = 0
 
 
 class SpokenRefusal(msgspec.Struct, frozen=True):
     """A refusal as the site is told it. `number` is what the site confirms to have heard."""
 
-    number: int
+    number: Whole
     type: str
     key: SpokenRow
     reason: str
@@ -187,8 +187,8 @@ class Push(msgspec.Struct, frozen=True):
 
     batch: Batch
     database_id: str
-    generation: int
-    heard: int = 0
+    generation: Whole
+    heard: Whole = 0
     included: tuple[tuple[str, SpokenRow], ...] = ()
     """Records that the batch was to take in (PushReply.needs); those that it does not bring this site does not have."""
     installation_id: str = ""
@@ -204,9 +204,9 @@ class PushReply(msgspec.Struct, frozen=True):
     mark: str
     refusals: tuple[SpokenRefusal, ...] = ()
     needs: tuple[tuple[str, SpokenRow], ...] = ()
-    waiting: int = 0
+    waiting: Whole = 0
     seconds: float = 0.0
-    facts_number: int = 0
+    facts_number: Whole = 0
     waited: float = 0.0
     lock_seconds: float = LOCK_SECONDS
     """How long applying a batch should take there at most. `waited`: for its turn, which `seconds` leaves out."""
@@ -219,9 +219,9 @@ class Handing(msgspec.Struct, frozen=True):
     """
 
     store: str
-    epoch: int
+    epoch: Whole
     drained: bool = False
-    kept: int = 0
+    kept: Whole = 0
 
 
 class Pull(msgspec.Struct, frozen=True):
@@ -229,20 +229,22 @@ class Pull(msgspec.Struct, frozen=True):
 
     cursor: Cursor
     mark: str
-    records: int
+    records: Whole
     database_id: str
-    generation: int
-    facts_number: int
-    heard: int = 0
-    fill: tuple[int, str, SpokenRow | None] | None = None
+    generation: Whole
+    facts_number: Whole
+    heard: Whole = 0
+    fill: tuple[Whole, str, SpokenRow | None] | None = None
     include: tuple[tuple[str, SpokenRow], ...] = ()
     digests: bool = False
     """Asked when joining: pieces bring digests of rows instead of rows, and nothing counts as sent."""
+    types: tuple[SpokenType, ...] = ()
+    """With `digests`: the record types as this site speaks them, so that both ends digest what both have."""
     standing: tuple["Standing", ...] = ()
-    given: tuple[tuple[str, int], ...] = ()
+    given: tuple[tuple[str, Whole], ...] = ()
     """Requests for a store's records that this site has met: store and number, as PushReply.wanted gave them."""
     installation_id: str = ""
-    filled: tuple[int, ...] = ()
+    filled: tuple[Whole, ...] = ()
     """Fills that bundles have completed here (P37)."""
     run: str = ""
     """The last reply's, if it was taken in and nothing since: then what went ahead of its turn is not sent again."""
@@ -266,10 +268,10 @@ class PullReply(msgspec.Struct, frozen=True):
     piece: Piece | None = None
     cursor: Cursor = START
     level: bool = True
-    to_receive: int | None = None
+    to_receive: Whole | None = None
     refusals: tuple[SpokenRefusal, ...] = ()
-    facts_number: int = 0
-    wanted: tuple[tuple[str, int], ...] = ()
+    facts_number: Whole = 0
+    wanted: tuple[tuple[str, Whole], ...] = ()
     """Stores of which the primary asks this site for every record (P29), each with the request's number."""
     end: Cursor | None = None
     """Where the primary's log ended when a batch was read that is not the last: a cycle need not go on beyond."""
@@ -285,7 +287,7 @@ class Waiting(msgspec.Struct, frozen=True, rename={"facts_number": "facts"}):
     """A request that waits until there is something beyond the cursor, or `seconds` are over."""
 
     cursor: Cursor
-    facts_number: int
+    facts_number: Whole
     seconds: float = 30.0
 
 

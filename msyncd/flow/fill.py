@@ -8,7 +8,6 @@ piece never overwrites what the change log brought later.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 
 import msgspec
 
@@ -20,7 +19,6 @@ from msyncd.flow.ledger.fills import Fill
 from msyncd.flow.outbound import LeftOut
 from msyncd.flow.portion import Look, Stride, gather, portion_of
 from msyncd.flow.route import routing_values, values_of
-from msyncd.flow.values import packed_key
 from msyncd.model import Changes, Row, Site
 from msyncd.plugins import Failed
 
@@ -44,7 +42,6 @@ def read_piece(
     limit: int,
     *,
     stopped: Mapping[str, str],
-    digests: bool = False,
     include: Sequence[tuple[str, Row]] = (),
     stride: Stride | None = None,
 ) -> Poured:
@@ -56,7 +53,7 @@ def read_piece(
     roots = [name for name in here.types.roots() if name not in stopped and (fill.record_type in (None, name))]
     name, after = at
     if not roots:
-        return Poured(Piece(fill.id, "", None, None, last=True, digests=digests))
+        return Poured(Piece(fill.id, "", None, None, last=True))
     if name not in roots:
         name, after = roots[0], None
     root = here.types.types[name]
@@ -65,7 +62,7 @@ def read_piece(
     wanted = {tuple(key) for its_type, key in include if its_type == name} - set(got.keys)
     besides = portion_of(look, root, list(reader.rows(root, wanted).values()), None) if wanted else None
     portions = [*got.portions, *([besides] if besides is not None else [])]
-    spoken = [_spoken(of_type, digests) for of_type in zip(*(one.family for one in portions), strict=True)]
+    spoken = [_spoken(of_type) for of_type in zip(*(one.family for one in portions), strict=True)]
     if besides is not None:
         spoken[0] = msgspec.structs.replace(spoken[0], leaves=list(wanted - set(besides.family[0].keys)))
     position = roots.index(name)
@@ -80,7 +77,6 @@ def read_piece(
             family=fill.record_type,
             following="" if got.upto is not None else next(iter(roots[position + 1 :]), ""),
             last=got.upto is None and position == len(roots) - 1,
-            digests=digests,
             done=position,
             of=len(roots),
         ),
@@ -132,16 +128,8 @@ def scope_of_stores(here: Here, stores: Iterable[str]) -> Scope:
     return Scope(chosen, values_of(here, chosen))
 
 
-def _spoken(of_type: Sequence[Changes], digests: bool) -> TypeChanges:
+def _spoken(of_type: Sequence[Changes]) -> TypeChanges:
     """The changes of one type, from every portion."""
     record_type = of_type[0].record_type
     rows = [row for changes in of_type for row in changes.rows if row is not None]
-    if digests:
-        columns = (*record_type.key, "digest")
-        return TypeChanges(record_type.name, columns, rows=[(*record_type.key_of(row), digest(row)) for row in rows])
     return TypeChanges(record_type.name, record_type.columns, rows=rows)
-
-
-def digest(row: Row) -> bytes:
-    """Sixteen bytes that tell two rows apart."""
-    return blake2b(packed_key(row), digest_size=16).digest()

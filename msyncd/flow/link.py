@@ -1,12 +1,23 @@
 """What two ends agree on at hello: which record types travel between them, and what is wrong where one does not."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from msyncd.flow.compare.digests import kinds_of
 from msyncd.flow.conversation import Hello, SpokenSite, SpokenStore, SpokenType
 from msyncd.flow.here import Here
 from msyncd.flow.types import TypeSet
 from msyncd.model import PRIMARY, Facts, HandOver, RecordType, Site, StoreFact
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What was agreed at the last hello: record types that do not travel and why, problems in words."""
+
+    stopped: Mapping[str, str]
+    spoken: Mapping[str, SpokenType]
+    """The record types as the primary speaks them."""
+    problems: tuple[str, ...] = ()
 
 
 def spoken_types(types: TypeSet, rows: Mapping[str, bool] | None = None) -> tuple[SpokenType, ...]:

@@ -64,11 +64,15 @@ def not_agreed(name: str) -> FactsChanged:
 
 def records_of(types: TypeSet, spoken: Iterable[tuple[str, SpokenRow]]) -> list[tuple[str, Row]]:
     """Records that a message names, of types that are synced here. Raises MessageInvalid for what can be no key."""
-    named = [(name, tuple(key)) for name, key in spoken if name in types.types]
-    for name, key in named:
-        if len(key) != len(types.types[name].key) or not all(isinstance(one, Value) for one in key):
-            raise MessageInvalid(f"{name}: what is asked for is no key")
-    return named
+    return [(name, key_told(types.types[name], key)) for name, key in spoken if name in types.types]
+
+
+def key_told(record_type: RecordType, spoken: Sequence[object]) -> Row:
+    """A key, or a place between keys, as a message tells it. Raises MessageInvalid for what can be none."""
+    key = tuple(one for one in spoken if isinstance(one, Value))
+    if not len(key) == len(spoken) == len(record_type.key):
+        raise MessageInvalid(f"{record_type.name}: what is asked for is no key")
+    return key
 
 
 def link_type(record_type: RecordType, columns: Sequence[str]) -> RecordType:

@@ -7,8 +7,9 @@ import msgspec
 
 from msyncd.databases.interface import Writer
 from msyncd.flow.ahead import Ahead
+from msyncd.flow.compare.digests import common, digested
 from msyncd.flow.conflict import number_outgoing
-from msyncd.flow.conversation import Batch, Pull, PullReply, TypeChanges
+from msyncd.flow.conversation import Batch, Pull, PullReply, SpokenRow, SpokenType, TypeChanges
 from msyncd.flow.fill import read_piece, stopped_of
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import fills, held, marks, owed
@@ -17,7 +18,9 @@ from msyncd.flow.ledger.fills import Fill
 from msyncd.flow.ledger.sites import Known
 from msyncd.flow.outbound import LeftOut, Outgoing, read_outgoing
 from msyncd.flow.portion import Stride
+from msyncd.flow.receive import key_told
 from msyncd.flow.settle import quarantine_failed
+from msyncd.flow.types import TypeSet
 from msyncd.model import START, Cursor, Row, Site
 
 
@@ -116,20 +119,29 @@ def next_piece(
     return Next(PullReply(batch=batch, piece=piece, cursor=upto, level=False), end, stride=poured.stride)
 
 
-def place_in(fill: Fill, told: tuple[int, str, Row | None] | None) -> tuple[str, Row | None]:
-    """The place in a fill that a site tells; the fill's beginning if it tells of another one."""
-    if told is None or told[0] != fill.id:
+def place_in(types: TypeSet, fill: Fill, told: tuple[int, str, SpokenRow | None] | None) -> tuple[str, Row | None]:
+    """The place in a fill that a site tells; the fill's beginning if it tells of another one. Raises MessageInvalid."""
+    if told is None or told[0] != fill.id or told[1] not in types.types:
         return "", None
-    return told[1], tuple(told[2]) if told[2] is not None else None
+    return told[1], key_told(types.types[told[1]], told[2]) if told[2] is not None else None
 
 
 def next_digests(here: Here, peer: Site, known: Known, pull: Pull) -> PullReply:
     """A piece of digests for a site that joins with data of its own (P28); nothing is noted."""
     fill = Fill(0, peer.sync_id, None, None, START, False, "joining")
-    place = place_in(fill, (0, *pull.fill[1:]) if pull.fill is not None else None)
+    place = place_in(here.types, fill, (0, *pull.fill[1:]) if pull.fill is not None else None)
     with here.database.read() as reader:
-        poured = read_piece(reader, here, peer, fill, place, pull.records, stopped=known.stopped or {}, digests=True)
-    return PullReply(piece=poured.piece, cursor=pull.cursor, level=False)
+        piece = read_piece(reader, here, peer, fill, place, pull.records, stopped=known.stopped or {}).piece
+    spoken = {one.name: one for one in pull.types}
+    types = tuple(_digested(here, one, spoken.get(one.type)) for one in piece.types)
+    return PullReply(piece=msgspec.structs.replace(piece, types=types, digests=True), cursor=pull.cursor, level=False)
+
+
+def _digested(here: Here, changes: TypeChanges, theirs: SpokenType | None) -> TypeChanges:
+    """Digests of what both ends have; of all that is here, for a site that does not say what it has."""
+    record_type = here.types.types[changes.type]
+    columns, kinds = (theirs.columns, theirs.kinds) if theirs is not None else (record_type.columns, ())
+    return digested(changes, len(record_type.key), common(here.types, record_type, columns, kinds))
 
 
 def note_left_out(writer: Writer, here: Here, site: int, after: Cursor, left_out: tuple[LeftOut, ...]) -> None:

@@ -8,22 +8,19 @@ this site's own goes to quarantine, whole. What only the lost disk knew, and had
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msyncd.databases.interface import Reader, Writer
 from msyncd.errors import RestoredBackup
 from msyncd.flow.conversation import Welcome
 from msyncd.flow.here import Here
-from msyncd.flow.joining import TRUSTED, Difference, compare
+from msyncd.flow.joining import TRUSTED, Difference, Meeting, compare
 from msyncd.flow.ledger import aside, marks, meta, receipts, sites
 from msyncd.flow.ledger.aside import Aside
 from msyncd.flow.ledger.receipts import Pulled
 from msyncd.flow.ledger.sites import Known
 from msyncd.flow.log import log_rows
 from msyncd.model import PRIMARY, START, Cursor, RecordType, Row
-
-if TYPE_CHECKING:
-    from msyncd.flow.satellite import Satellite
 
 RESTORED = "restored_from"
 """In msyncd_meta while it is taken back: up to where this log had been sent when the backup was made."""
@@ -78,14 +75,14 @@ def restored_report(reader: Reader) -> dict[str, Any] | None:
     return found
 
 
-def take_back(satellite: "Satellite") -> None:
+def take_back(meeting: Meeting) -> None:
     """Compare with the primary, and decide of each record that differs. The fill that follows brings the primary's.
 
     The guard has closed for this site's stores before, so that nothing is written in between.
     """
-    here = satellite.here
+    here = meeting.here
     roots = {here.types.root(name) for name, one in here.types.types.items() if one.edited_on == "active_site"}
-    differences = compare(satellite, roots)
+    differences = compare(meeting, roots)
     with here.database.write() as writer:
         major, seq = map(int, (meta.get(writer, RESTORED) or "0 0").split())
         _decide(writer, here, differences, Cursor(major, seq))

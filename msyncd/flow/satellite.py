@@ -5,27 +5,19 @@ Push comes first, so that nothing unsent is overwritten.
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
-
-import msgspec
+from dataclasses import replace
 
 from msyncd import __version__
-from msyncd.databases.interface import Writer
-from msyncd.errors import DatabaseUnavailable, HelloAgain, Interrupted, MsyncdError, PeerRefused, RestoredBackup
+from msyncd.errors import DatabaseUnavailable, HelloAgain, Interrupted, MsyncdError, PeerRefused
 from msyncd.flow import pulling, pushing, restoring
-from msyncd.flow.advancing import tell_moved
-from msyncd.flow.conversation import PROTOCOL_VERSION, Hello, Peer, SpokenType, Waiting, Welcome
-from msyncd.flow.facts import read_facts, write_facts
-from msyncd.flow.handover import moves
-from msyncd.flow.hearing import hear
+from msyncd.flow.conversation import PROTOCOL_VERSION, Hello, Peer, Waiting, Welcome
 from msyncd.flow.here import Here
-from msyncd.flow.joining import join, joined_anew
-from msyncd.flow.ledger import aside, marks, meta, owed, receipts, sites
+from msyncd.flow.ledger import aside, meta, owed, receipts, sites
 from msyncd.flow.ledger.receipts import Pulled
-from msyncd.flow.ledger.sites import Known
-from msyncd.flow.link import heard_facts, spoken_types, stopped_between
+from msyncd.flow.link import Link, spoken_types
 from msyncd.flow.log import log_rows
-from msyncd.model import PRIMARY, START, CycleSummary, Facts
+from msyncd.flow.welcoming import hear_welcome, meet
+from msyncd.model import PRIMARY, CycleSummary
 
 Progress = Callable[[str, int, int | None], None]
 """Called with "push" or "pull", how many records went so far, how many are left if that is known."""
@@ -37,16 +29,6 @@ MOST_HELLOS = 5
 
 def silent(_direction: str, _done: int, _left: int | None) -> None:
     """No progress is shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """What was agreed at the last hello: record types that do not travel and why, problems in words."""
-
-    stopped: Mapping[str, str]
-    spoken: Mapping[str, SpokenType]
-    """The record types as the primary speaks them."""
-    problems: tuple[str, ...] = ()
 
 
 class Satellite:
@@ -123,58 +105,12 @@ class Satellite:
             welcome = self.peer.hello(self.spoken())
         if welcome.protocol != PROTOCOL_VERSION:
             raise PeerRefused(f"the primary speaks protocol {welcome.protocol}", hint="upgrade the older of the two")
-        self.welcomed(welcome)
+        self.link = None  # it is agreed anew, or, where the two may not join yet, not at all
+        heard = hear_welcome(self.here, welcome)
+        self.here = heard.here  # not before its facts are durable: else nobody would write them any more
+        meet(heard, self.peer.pull, self.trust)
+        self.link = heard.link
         return welcome
-
-    def welcomed(self, welcome: Welcome, *, by_bundle: bool = False) -> None:
-        """Take a welcome in. One that comes by a bundle may be older than what is known here: that then stands."""
-        here = self.here
-        stopped = stopped_between(here.types, welcome.record_types, peer=PRIMARY)
-        facts = heard_facts(welcome.facts_number, welcome.stores, welcome.sites)
-        with here.database.write() as writer:
-            known = sites.known(writer, PRIMARY)
-            if by_bundle and int(meta.get(writer, "facts_number") or 0) > facts.number:
-                facts = read_facts(writer)
-            older = by_bundle and welcome.pushed < known.confirmed
-            if not older:
-                self._recognise(writer, welcome, known)
-            self._hear_facts(writer, facts)
-            newly = [name for name in known.stopped or {} if name not in stopped]
-            self._pay_schema(writer, newly)
-            sites.note(
-                writer,
-                PRIMARY,
-                name=welcome.primary_name,
-                database_id=welcome.database_id,
-                generation=welcome.generation,
-                version=welcome.version,
-                public_key=known.public_key or welcome.public_key or None,
-                record_types=msgspec.json.encode(dict(stopped)).decode(),
-                problem="; ".join(welcome.problems) or None,
-                last_contact=here.now(),
-            )
-            if not older:
-                if welcome.pushed_mark:
-                    marks.confirm(writer, PRIMARY, welcome.pushed_mark)
-                sites.note_confirmed(writer, PRIMARY, welcome.pushed)
-            hear(writer, here, welcome.refusals)
-            anew = welcome.anew if welcome.anew > joined_anew(writer) and known.joined else 0
-            restored = restoring.is_taking_back(writer)
-        self.here = replace(here, facts=facts)  # not before they are durable: else nobody would write them any more
-        if here.facts.number:
-            tell_moved(self.here, moves(here.facts, facts))
-        self.link = Link(stopped, {one.name: one for one in welcome.record_types}, welcome.problems)
-        try:
-            if restored:
-                restoring.take_back(self)
-            if anew or not known.joined:
-                join(self, welcome, anew=anew)
-        except BaseException:
-            self.link = None  # not joined: the next cycle must not go on as if it were
-            raise
-        if anew or not known.joined:
-            with here.database.write() as writer:
-                sites.note(writer, PRIMARY, joined=1)
 
     def spoken(self, *, probe: bool = False) -> Hello:
         """Who I am, what I speak, what I believe."""
@@ -189,38 +125,6 @@ class Satellite:
             known = sites.known(writer, PRIMARY)
             restoring.begin(writer, self.here, known, above=welcome.site_generation)
         return True
-
-    def _recognise(self, writer: Writer, welcome: Welcome, known: Known) -> None:
-        """Either end may be an older copy of itself: the marks tell (P8)."""
-        if known.database_id is not None and known.database_id != welcome.database_id:
-            raise RestoredBackup(
-                "the primary's database is not the one that this site has synced with",
-                hint="if the primary was set up anew on purpose, run `msyncd remove` and `msyncd init` here",
-            )
-        strange = welcome.pushed_mark and not marks.knows(writer, PRIMARY, welcome.pushed_mark)
-        forgotten = not welcome.pushed_mark and known.confirmed != START
-        if strange or welcome.pushed > writer.log_end():
-            raise RestoredBackup(
-                "the primary has received changes that this database does not know",
-                hint="an older copy of this site's database runs: see docs/restore.md before anything is edited",
-            )
-        if forgotten:
-            raise RestoredBackup(
-                "the primary does not know what this site has sent it",
-                hint="an older copy of the primary's database runs there: see docs/restore.md",
-            )
-
-    def _hear_facts(self, writer: Writer, facts: Facts) -> None:
-        if facts != self.here.facts:
-            write_facts(writer, facts)
-            self.here.database.renew_guard(facts, writer, self.here.site)
-
-    def _pay_schema(self, writer: Writer, names: list[str]) -> None:
-        """Record types that sync again: what was not pushed meanwhile is pushed now (P7)."""
-        for one in owed.owed(writer):
-            if one.because == "schema" and one.record_type in names:
-                writer.log_again(self.here.types.ids[one.record_type], one.since, self.here.site, None)
-                owed.settled(writer, one.site, one.record_type, one.because)
 
     def pay_filters(self) -> None:
         """A filter changed: what it left out before is looked at again (P7)."""

@@ -103,7 +103,7 @@ class Serving:
     def _piece(
         self, here: Here, peer: Site, pull: Pull, known: Known, fill: Fill, include: Sequence[Record]
     ) -> PullReply:
-        place, stride = place_in(fill, pull.fill), self._strides.get(peer.sync_id)
+        place, stride = place_in(here.types, fill, pull.fill), self._strides.get(peer.sync_id)
         found = next_piece(here, peer, known, fill, place, pull.cursor, pull.records, include=include, stride=stride)
         self._strides[peer.sync_id] = found.stride or Stride()
         return found.reply

@@ -59,6 +59,17 @@ def test_p36_values_of_many_kinds_arrive_equal_and_come_back_unchanged(tmp_path:
             assert len(site.rows("thing WHERE said = 'changed'", "id")) == 6
 
 
+def test_p28_records_that_mean_the_same_ask_no_question_when_two_ends_join(tmp_path: Path) -> None:
+    with raw_sites(tmp_path, {site: things(site) for site in (1, 2, 3)}) as sites:
+        for site in sites:
+            site.here.database.remove()
+            for name, values in (("great", GREAT), ("least", LEAST), ("nothing", [None] * 8)):
+                site.write("INSERT INTO thing VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", name, *values)
+            site.restart()
+        sites.sync()
+        assert_level_things(sites)
+
+
 def test_a_zero_date_arrives_as_it_is_or_as_no_date_and_either_counts_as_the_same(tmp_path: Path) -> None:
     pair = current.get()
     if pair is not None and pair.kind(2) == "postgresql":

@@ -248,14 +248,15 @@ def test_p27_what_a_site_holds_beyond_the_fill_leaves_but_its_own_unsent_records
 # --- P28 ------------------------------------------------------------------------------------------------------------
 
 
-def prepared(tmp_path: Path, *, stock_there: bool = True) -> Sites:
+def prepared(tmp_path: Path, *, stock_there: bool = True, **more: Any) -> Sites:
     """Before they first met, both ends had items, all alike, and stock of BUM, which differs."""
-    sites = stock_sites(tmp_path, joined=False)
+    sites = stock_sites(tmp_path, joined=False, **more)
     sites[2].here.database.remove()
     two = sites[2].connection
     for table in ("name", "store", "item"):
-        for row in sites.primary.rows(table):
-            two.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+        columns = ", ".join(sites.primary.here.types.types[table].columns)
+        for row in sites.primary.rows(table, columns):
+            two.execute(f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * len(row))})", row)
     columns = "stock (id, store_id, item_id, quantity)"
     if stock_there:
         two.execute(f"INSERT INTO {columns} VALUES ('a', 's-BUM', 'i-1', 2), ('b', 's-BUM', 'i-1', 2)")
@@ -304,6 +305,14 @@ def test_p28_an_empty_site_needs_no_question_nor_does_one_that_is_alike(tmp_path
         sites.sync()  # items, names and stores stood alike at both ends
         assert keys(sites[3], "item") == keys(sites[2], "item") == ["i-1", "i-2"]
         assert keys(sites[2], "stock") == ["a", "c"]
+
+
+def test_p28_alike_is_what_means_the_same_whatever_the_order_of_columns(tmp_path: Path) -> None:
+    other = SCHEMA.replace("code TEXT UNIQUE, name TEXT NOT NULL", "name TEXT NOT NULL, more TEXT, code TEXT UNIQUE")
+    assert other != SCHEMA
+    with prepared(tmp_path, stock_there=False, schema={1: SCHEMA, 2: other, 3: SCHEMA}) as sites:
+        sites.sync()
+        assert sites[2].rows("item", "id, code") == sites.primary.rows("item", "id, code")
 
 
 def test_p28_what_stood_on_a_site_before_init_is_sent(tmp_path: Path) -> None:

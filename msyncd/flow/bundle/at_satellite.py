@@ -25,27 +25,15 @@ from msyncd.flow.bundle.importing import (
     steps,
 )
 from msyncd.flow.bundle.messages import BundleEnd, BundleHead, BundleItem
-from msyncd.flow.compare.messages import Compare, Compared
-from msyncd.flow.conversation import (
-    Hello,
-    Piece,
-    Pull,
-    PullReply,
-    Push,
-    PushReply,
-    TypeChanges,
-    Waiting,
-    WaitReply,
-    Welcome,
-)
-from msyncd.flow.fill import digest
+from msyncd.flow.compare.digests import digested, in_common, kinds_of
+from msyncd.flow.conversation import Piece, Pull, PullReply, TypeChanges
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import bundles, meta, receipts, sites
 from msyncd.flow.ledger.aside import Record
 from msyncd.flow.ledger.receipts import Pulled
 from msyncd.flow.pulling import Incoming, moved, take
-from msyncd.flow.satellite import Satellite
 from msyncd.flow.telling import mark_heard
+from msyncd.flow.welcoming import Heard, hear_welcome, meet
 from msyncd.model import PRIMARY
 
 ATTEMPTS = 20
@@ -76,9 +64,9 @@ def import_at_satellite(
                 "this bundle is older than what this site's log still tells", hint="export a new one on the primary"
             )
     if not older:
-        satellite = Satellite(here, _Carrier(head, items), trust=trust)
-        satellite.welcomed(welcome, by_bundle=True)
-        here = satellite.here
+        heard = hear_welcome(here, welcome, by_bundle=True)
+        meet(heard, _Carried(heard, items).pull, trust or {})
+        here = heard.here
     with here.database.write() as writer:
         bundles.note_taken(writer, PRIMARY, head.database_id, head.number)
         mark_heard(writer, head.heard)
@@ -193,11 +181,11 @@ class _Taking:
         return sorted(facts.code(store) for store, epoch in epochs.items() if facts.epoch(store) != epoch)
 
 
-class _Carrier:
-    """The primary as the first sync asks it for digests (P28): what the bundle holds of it."""
+class _Carried:
+    """What a bundle holds of the primary, when the first sync asks for digests (P28)."""
 
-    def __init__(self, head: BundleHead, items: Items) -> None:
-        self._head, self._items = head, items
+    def __init__(self, heard: Heard, items: Items) -> None:
+        self._heard, self._items = heard, items
         self._pieces: Iterator[Piece] | None = None
 
     def pull(self, pull: Pull) -> PullReply:
@@ -210,35 +198,16 @@ class _Carrier:
                 "both ends hold records, and this bundle does not hold all that they are compared with",
                 hint="export here, import that there, and export there again",
             )
-        types = tuple(_digests(one, len(self._keys()[one.type])) for one in piece.types)
+        types = tuple(map(self._digested, piece.types))
         return PullReply(piece=msgspec.structs.replace(piece, types=types, digests=True), level=False)
 
-    def _keys(self) -> Mapping[str, tuple[str, ...]]:
-        assert self._head.welcome is not None
-        return {one.name: one.key for one in self._head.welcome.record_types}
+    def _digested(self, changes: TypeChanges) -> TypeChanges:
+        types, theirs = self._heard.here.types, self._heard.link.spoken[changes.type]
+        mine = types.types[changes.type]
+        shared = in_common(theirs.key, (changes.columns, theirs.kinds), (mine.columns, kinds_of(types, mine)))
+        return digested(changes, len(theirs.key), shared)
 
     def _fill(self) -> Iterator[Piece]:
         for item in self._items():
             if item.reply is not None and item.reply.piece is not None and item.initial:
                 yield item.reply.piece
-
-    def hello(self, hello: Hello) -> Welcome:
-        """Nobody asks: the welcome is in the head."""
-        raise NotImplementedError
-
-    def push(self, push: Push) -> PushReply:
-        """Nobody is there to push to."""
-        raise NotImplementedError
-
-    def wait(self, waiting: Waiting) -> WaitReply:
-        """Nobody is there to wait for."""
-        raise NotImplementedError
-
-    def compare(self, question: Compare) -> Compared:
-        """Nobody is there to compare with."""
-        raise NotImplementedError
-
-
-def _digests(changes: TypeChanges, width: int) -> TypeChanges:
-    rows = [(*row[:width], digest(row)) for row in changes.rows]
-    return TypeChanges(changes.type, (*changes.columns[:width], "digest"), rows=rows)

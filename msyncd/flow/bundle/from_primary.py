@@ -110,7 +110,7 @@ def _write_fill(
     here: Here, known: Known, fill: Fill, shown: Pulled, head: BundleHead, way: _Way, written: Written
 ) -> None:
     told = None if shown.fill is None else (shown.fill, shown.fill_type, shown.fill_after)
-    place, stride = place_in(fill, told), Stride()
+    place, stride = place_in(here.types, fill, told), Stride()
     while True:
         found = next_piece(
             here,

@@ -14,10 +14,14 @@ from typing import Any, Final
 import msgspec
 
 from msyncd.databases.kinds import KINDS, common_kind, normal
+from msyncd.flow.conversation import TypeChanges
 from msyncd.flow.types import TypeSet
 from msyncd.model import Kind, RecordType, Row, Value
 
 DIGEST_BYTES: Final = 16
+
+Columns = tuple[Sequence[str], Sequence[str]]
+"""Names and kinds, in one order; an older end says no kinds."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _PLAIN: Final[dict[Kind, type]] = {"text": str, "binary": bytes, "integer": int, "boolean": bool}
@@ -41,20 +45,32 @@ def kinds_of(types: TypeSet, record_type: RecordType) -> tuple[Kind, ...]:
 
 def common(types: TypeSet, record_type: RecordType, columns: Sequence[str], kinds: Sequence[str]) -> Common:
     """What is compared of a type of which the other end has these columns. Both ends come to the same."""
-    theirs = {
-        name.casefold(): kind if kind in KINDS else "any"
-        for name, kind in zip(columns, [*kinds, *["any"] * len(columns)], strict=False)
-    }
-    mine = {
-        name.casefold(): (place, kind)
-        for place, (name, kind) in enumerate(zip(record_type.columns, kinds_of(types, record_type), strict=True))
-    }
-    key = [name.casefold() for name in record_type.key]
-    both = [*key, *sorted(name for name in mine if name in theirs and name not in key)]
+    return in_common(record_type.key, (record_type.columns, kinds_of(types, record_type)), (columns, kinds))
+
+
+def in_common(key: Sequence[str], mine: Columns, theirs: Columns) -> Common:
+    """The same, of two ends' columns: the places are those of the first."""
+    here = {name: (place, kind) for place, (name, kind) in enumerate(_columns(*mine).items())}
+    there = _columns(*theirs)
+    first = [name.casefold() for name in key]
+    both = [*first, *sorted(name for name in here if name in there and name not in first)]
     return Common(
-        tuple(mine[name][0] for name in both),
-        tuple(common_kind(mine[name][1], theirs.get(name, "any")) for name in both),
+        tuple(here[name][0] for name in both),
+        tuple(common_kind(here[name][1], there.get(name, "any")) for name in both),
     )
+
+
+def _columns(names: Sequence[str], kinds: Sequence[str]) -> dict[str, Kind]:
+    """Columns without regard to case, each with its kind; what an older end does not say, or we do not know, is any."""
+    padded = [*kinds, *["any"] * len(names)]
+    return {name.casefold(): kind if kind in KINDS else "any" for name, kind in zip(names, padded, strict=False)}
+
+
+def digested(changes: TypeChanges, width: int, shared: Common) -> TypeChanges:
+    """The rows of a piece as their keys, of so many columns, with a digest of what both ends have."""
+    contents = written(changes.rows, shared)
+    rows = [(*row[:width], digest(content)) for row, content in zip(changes.rows, contents, strict=True)]
+    return TypeChanges(changes.type, (*changes.columns[:width], "digest"), rows=rows)
 
 
 def written(rows: Sequence[Row], shared: Common) -> list[bytes]:

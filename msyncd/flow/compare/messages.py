@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 
+from msyncd.model import Whole
+
 SpokenKey = tuple[Any, ...]
 
 
@@ -11,7 +13,7 @@ class Range(msgspec.Struct, frozen=True, array_like=True):
     """The records with keys beyond the range before, up to `upto` (None: to the end): how many, and their digest."""
 
     upto: SpokenKey | None
-    records: int
+    records: Whole
     digest: bytes
 
 
@@ -27,9 +29,9 @@ class Compare(msgspec.Struct, frozen=True):
     columns: tuple[str, ...]
     kinds: tuple[str, ...]
     database_id: str
-    generation: int
-    facts_number: int
-    cursor: tuple[int, int] = (0, 0)
+    generation: Whole
+    facts_number: Whole
+    cursor: tuple[Whole, Whole] = (0, 0)
     """How far the satellite has the primary's change log: what changed beyond it is on its way."""
     after: SpokenKey | None = None
     ranges: tuple[Range, ...] = ()
@@ -45,7 +47,7 @@ class Digest(msgspec.Struct, frozen=True, array_like=True):
 
     key: SpokenKey
     digest: bytes | None
-    owner: int | None = None
+    owner: Whole | None = None
     moving: bool = False
     """Whether a change of it is on its way to the site."""
 
@@ -53,16 +55,16 @@ class Digest(msgspec.Struct, frozen=True, array_like=True):
 class Compared(msgspec.Struct, frozen=True):
     """The answer: which ranges differ, by their place in the question; or digests of records, up to `upto`."""
 
-    differ: tuple[int, ...] = ()
+    differ: tuple[Whole, ...] = ()
     records: tuple[Digest, ...] = ()
     upto: SpokenKey | None = None
     """Where a listing stopped, if it is not at the range's end."""
-    facts_number: int = 0
+    facts_number: Whole = 0
 
 
 class Result(msgspec.Struct, frozen=True):
     """What a comparison of a record type found, for the primary's status."""
 
     type: str
-    records: int
-    differences: int
+    records: Whole
+    differences: Whole
