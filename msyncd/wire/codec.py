@@ -15,8 +15,7 @@ import msgspec
 
 from msyncd.errors import MessageInvalid
 from msyncd.flow.bundle.messages import BundleHead, BundleItem
-from msyncd.flow.conversation import Batch, Piece, Pull, PullReply, Push, PushReply, TypeChanges, Waiting
-from msyncd.model import Cursor
+from msyncd.flow.conversation import Batch, Piece, Pull, PullReply, Push, PushReply, TypeChanges
 
 MSGPACK: Final = "application/vnd.msyncd+msgpack"
 JSON: Final = "application/json"
@@ -62,7 +61,7 @@ def decode(body: bytes, kind: type[M], content_type: str = MSGPACK) -> M:
         ) from error
     for changes in _types_of(message):
         _check(changes)
-    _check_places(message)
+    _check_keys(message)
     return message
 
 
@@ -80,9 +79,8 @@ def _types_of(message: msgspec.Struct) -> Iterable[TypeChanges]:
     return chain.from_iterable(part.types for part in parts if part is not None)
 
 
-def _check_places(message: msgspec.Struct) -> None:
-    """Cursors that a database can hold, and keys of values: they go into its statements."""
-    cursors: list[Cursor] = []
+def _check_keys(message: msgspec.Struct) -> None:
+    """Keys are of values: they go into the database's statements."""
     keys: list[tuple[Any, ...] | None] = []
     inside: tuple[msgspec.Struct | None, ...] = ()
     match message:
@@ -90,27 +88,18 @@ def _check_places(message: msgspec.Struct) -> None:
             inside = (message.push, message.reply)
         case BundleHead():
             inside = (message.place,)
-        case Push(batch=batch):
-            cursors = [batch.after, batch.upto]
         case Pull():
-            cursors = [message.cursor]
             keys = [*(key for _, key in message.include), message.fill[2] if message.fill else None]
             for one in message.standing:
                 _all_of_length([one.row], len(one.columns), f"{one.type}: a standing record")
                 keys += [one.key, one.row]
-        case Waiting():
-            cursors = [message.cursor]
         case PushReply():
-            cursors = [message.cursor]
             keys = [*(key for _, key in message.needs), *(one.key for one in message.refusals)]
         case PullReply(piece=piece):
-            cursors = [message.cursor]
             keys = [*(one.key for one in message.refusals), *((piece.after, piece.upto) if piece else ())]
     for held in inside:
         if held is not None:
-            _check_places(held)
-    if not all(0 <= part < 1 << 63 for cursor in cursors for part in cursor):
-        raise MessageInvalid("a cursor is two numbers from 0 to 2^63 - 1")
+            _check_keys(held)
     if {type(value) for key in keys if key is not None for value in key} - VALUE_TYPES:
         raise MessageInvalid("a key holds what is no value")
 

@@ -29,16 +29,16 @@ values: st.SearchStrategy[Any] = (
     st.sampled_from([*KNOWN, *SLY])
     | st.none()
     | st.booleans()
-    | st.integers(-(2**63), 2**63 - 1)
+    | st.integers(-(2**63), 2**64 - 1)
     | st.integers(1, 4)
     | st.floats()
     | st.binary(max_size=20)
 )
 texts = st.sampled_from([*KNOWN, *SLY])
 cursors = st.tuples(st.integers(0, 3), st.integers(0, 40)) | st.tuples(
-    st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1)
+    st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1)
 )
-counts = st.integers(0, 3) | st.integers(-(2**63), 2**63 - 1)
+counts = st.integers(0, 3) | st.integers(-(2**63), 2**64 - 1)
 records = st.lists(st.tuples(names, st.lists(values, min_size=1, max_size=2)), max_size=3)
 
 
@@ -115,6 +115,31 @@ pulls = st.builds(
 )  # fmt: skip
 
 
+keys = st.lists(values, min_size=1, max_size=1) | st.lists(values, min_size=1, max_size=2)
+compares = st.builds(
+    lambda name, more, whose: {
+        "type": name, "columns": COLUMNS.get(name, ["ID"]), "kinds": [], **more, **whose
+    },
+    st.sampled_from([*COLUMNS]) | names,
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "facts_number": counts,
+            "columns": st.lists(st.sampled_from([*SLY, "ID", "name", "store_ID"]), max_size=3),
+            "kinds": st.lists(st.sampled_from([*SLY, "text", "integer", "boolean"]), max_size=3),
+            "cursor": cursors,
+            "after": st.none() | keys,
+            "ranges": st.lists(st.tuples(st.none() | keys, counts, st.binary(max_size=16)), max_size=3),
+            "listing": st.booleans(),
+            "keys": st.lists(keys, max_size=3),
+            "send_again": st.booleans(),
+            "results": st.lists(st.fixed_dictionaries({"type": names, "records": counts, "differences": counts})),
+        },
+    ),
+    who(),
+)  # fmt: skip
+
+
 @pytest.fixture
 def tried() -> Counter[int]:
     return Counter()
@@ -142,7 +167,7 @@ def test_whatever_it_pushes_it_has_no_hand_in_what_is_not_its(site2: Site2, trie
     before = site2.not_its()
     place = [0, 0]
 
-    @settings(max_examples=120, deadline=None, suppress_health_check=[*HealthCheck])
+    @settings(max_examples=120, suppress_health_check=[*HealthCheck])
     @given(st.data())
     def holds(data: st.DataObject) -> None:
         nonlocal place
@@ -159,7 +184,7 @@ def test_whatever_it_pushes_it_has_no_hand_in_what_is_not_its(site2: Site2, trie
 def test_whatever_it_asks_it_is_told_only_what_goes_to_it(site2: Site2, tried: Counter[int], form: str) -> None:
     before = site2.not_its()
 
-    @settings(max_examples=80, deadline=None, suppress_health_check=[*HealthCheck])
+    @settings(max_examples=80, suppress_health_check=[*HealthCheck])
     @given(pulls)
     def holds(pull: dict[str, Any]) -> None:
         if pull["facts_number"]:  # mostly by the facts that hold, so that it is answered
@@ -176,12 +201,26 @@ def test_whatever_it_asks_it_is_told_only_what_goes_to_it(site2: Site2, tried: C
 
 
 @pytest.mark.parametrize("form", FORMATS)
+def test_whatever_it_compares_nothing_is_changed(site2: Site2, tried: Counter[int], form: str) -> None:
+    before = site2.not_its()
+
+    @settings(max_examples=120, suppress_health_check=[*HealthCheck])
+    @given(compares)
+    def holds(question: dict[str, Any]) -> None:
+        sent(site2, tried, "compare", {"facts_number": site2.facts_number, **question}, form)
+
+    holds()
+    assert site2.not_its() == before
+    assert tried[200] > 5
+
+
+@pytest.mark.parametrize("form", FORMATS)
 def test_hello_and_compare(site2: Site2, tried: Counter[int], form: str) -> None:
     before = site2.not_its()
     fields = [one.encode_name for kind in (Hello, Compare, Waiting) for one in msgspec.structs.fields(kind)]
     anything = st.recursive(values, lambda inner: st.lists(inner, max_size=3), max_leaves=6)
 
-    @settings(max_examples=80, deadline=None, suppress_health_check=[*HealthCheck])
+    @settings(max_examples=80, suppress_health_check=[*HealthCheck])
     @given(st.sampled_from(["hello", "compare", "wait"]), st.dictionaries(st.sampled_from(fields), anything))
     def holds(name: str, message: dict[str, Any]) -> None:
         whole = {"seconds": 0, **message} if name == "wait" else message

@@ -86,12 +86,18 @@ def test_what_would_shift_values_is_refused(form: str, changes: dict[str, Any], 
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("cursor", [[0, -1], [2**63, 0]])
-def test_a_cursor_that_no_database_holds_is_refused(form: str, cursor: list[int]) -> None:
-    body = msgspec.msgpack.encode({"cursor": cursor, "facts": 1})
-    if form == JSON:
-        body = json.dumps({"cursor": cursor, "facts": 1}).encode()
-    with pytest.raises(MessageInvalid, match="a cursor is"):
+@pytest.mark.parametrize(
+    ("said", "place"),
+    [
+        ({"cursor": [0, -1]}, r"cursor\[1\]"),
+        ({"cursor": [2**63, 0]}, r"cursor\[0\]"),
+        ({"facts": 2**63}, "facts"),
+    ],
+)
+def test_a_number_that_no_database_holds_is_refused(form: str, said: dict[str, Any], place: str) -> None:
+    message = {"cursor": [0, 0], "facts": 1, **said}
+    body = json.dumps(message).encode() if form == JSON else msgspec.msgpack.encode(message)
+    with pytest.raises(MessageInvalid, match=f"no Waiting: Expected `int` .= .*{place}"):
         decode(body, Waiting, form)
 
 

@@ -14,6 +14,7 @@ from msyncd.flow.fill import scope_of
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import compared
 from msyncd.flow.log import log_rows
+from msyncd.flow.receive import key_told
 from msyncd.model import Changes, Cursor, Row, Site
 
 PAGE = 2_000
@@ -35,6 +36,11 @@ class Answering:
         self._here, self._question, self._type = here, question, record_type
         self._site: Site = here.peer(site)
         self._shared: Common = common(here.types, record_type, question.columns, question.kinds)
+        self._keys = [key_told(record_type, one) for one in question.keys]
+        self._after, *self._uptos = [
+            None if one is None else key_told(record_type, one)
+            for one in (question.after, *(each.upto for each in question.ranges))
+        ]
 
     def answer(self) -> Compared:
         """Which ranges differ, or how records stand. Raises FactsChanged, CloneRefused, MessageInvalid."""
@@ -56,15 +62,13 @@ class Answering:
         with here.database.write() as writer:
             speaker(writer, here, self._site.sync_id, question, question.facts_number)
             if question.send_again:
-                keys = [tuple(key) for key in question.keys]
-                log_rows(writer, here, self._type, keys, only_site=self._site.sync_id)
+                log_rows(writer, here, self._type, self._keys, only_site=self._site.sync_id)
             for one in question.results:
                 compared.note(writer, self._site.sync_id, one.type, one.records, one.differences, here.now())
 
     def _differ(self, reader: Reader) -> Iterator[int]:
-        after = _key(self._question.after)
-        for place, one in enumerate(self._question.ranges):
-            upto = _key(one.upto)
+        after = self._after
+        for place, (one, upto) in enumerate(zip(self._question.ranges, self._uptos, strict=True)):
             if not self._agrees(reader, after, upto, one):
                 yield place
             after = upto
@@ -78,8 +82,7 @@ class Answering:
         return running.records == wanted.records and running.digest() == wanted.digest
 
     def _listed(self, reader: Reader) -> Compared:
-        after = _key(self._question.after)
-        upto = _key(self._question.ranges[0].upto) if self._question.ranges else None
+        after, upto = self._after, self._uptos[0] if self._uptos else None
         records: list[Digest] = []
         for changes in self._pages(reader, after, upto):
             records += self._digests(reader, changes)
@@ -88,11 +91,10 @@ class Answering:
         return Compared(records=tuple(records))
 
     def _standing(self, reader: Reader) -> tuple[Digest, ...]:
-        keys = [tuple(key) for key in self._question.keys]
-        rows = reader.rows(self._type, keys)
+        rows = reader.rows(self._type, self._keys)
         found = self._digests(reader, for_satellite(reader, self._here, self._site, self._type, list(rows.values())))
         there = {tuple(one.key) for one in found}
-        lacking = [key for key in keys if key not in there]
+        lacking = [key for key in self._keys if key not in there]
         return (*found, *(Digest(key, None, moving=self._moving(reader, key)) for key in lacking))
 
     def _digests(self, reader: Reader, changes: Changes) -> list[Digest]:
@@ -118,10 +120,6 @@ class Answering:
             if len(rows) < PAGE:
                 return
             after = self._type.key_of(rows[-1])
-
-
-def _key(key: object) -> Row | None:
-    return tuple(key) if isinstance(key, (tuple, list)) else None
 
 
 def _rows(changes: Changes) -> list[Row]:
