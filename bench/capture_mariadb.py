@@ -16,7 +16,7 @@ from typing import Final
 
 from bench.capture import COLUMNS, STORES, record_types
 from msyncd.databases import open_database
-from msyncd.databases.interface import Capture
+from msyncd.databases.values import Capture
 from msyncd.model import Facts, StoreFact
 from msyncd.testing.application import Connection, connect
 

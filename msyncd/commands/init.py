@@ -8,7 +8,7 @@ from msyncd.commands.group import Command
 from msyncd.commands.options import json_option
 from msyncd.commands.output import count, print_json
 from msyncd.commands.site import loaded_here, note_problems, open_here
-from msyncd.databases.interface import Installed
+from msyncd.databases.values import Installed
 
 INVALID = 78
 

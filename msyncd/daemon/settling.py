@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from msyncd.daemon.loop import Loop
 from msyncd.daemon.site import Site
-from msyncd.databases.interface import Interest
+from msyncd.databases.values import Interest
 from msyncd.flow.advancing import settle_facts
 from msyncd.flow.facts import declared_stores
 from msyncd.flow.here import Here

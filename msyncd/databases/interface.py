@@ -8,9 +8,9 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+from msyncd.databases.values import LOCK_SECONDS, Capture, Entry, Installed, Interest, LogPage, Scope
 from msyncd.errors import MsyncdError
 from msyncd.model import Cursor, Facts, RecordType, Row, Table, Value
 
@@ -19,12 +19,6 @@ if TYPE_CHECKING:  # takes 400 ms to import
 
 T = TypeVar("T")
 
-WRITE = 1
-DELETE = 2
-
-LOCK_SECONDS: Final = 0.1
-"""How long the one write lock of a database that has only one is held at a time (P25)."""
-
 
 class CareNeeded(MsyncdError):
     """Something failed in a swift transaction, which is undone: repeat it with care (see `with_care`)."""
@@ -32,67 +26,6 @@ class CareNeeded(MsyncdError):
 
 class RowRejected(MsyncdError):
     """The database would not take a row because of the row's own values."""
-
-
-# An entry of the change log as a plain tuple, since thousands are read at a time:
-# (type, operation, origin, store, store_before, route, route_before, only_site, parent, key, key, ...)
-Entry = tuple[Any, ...]
-TYPE, OPERATION, ORIGIN, STORE, STORE_BEFORE, ROUTE, ROUTE_BEFORE, ONLY_SITE, PARENT, KEY = range(10)
-
-
-@dataclass(frozen=True, slots=True)
-class LogPage:
-    """Entries of the change log in commit order. `upto` is the cursor behind the last; `end` that of the whole log."""
-
-    entries: list[Entry]
-    upto: Cursor
-    end: Cursor
-
-
-@dataclass(frozen=True, slots=True)
-class Interest:
-    """Which entries can concern a site at all: a filter for the database, wider than routing, never narrower.
-
-    `types` are always of interest; others if their store is one of `stores` (None: any) or their routing value one of
-    `routes`. `not_from` leaves out entries that came from that site and from no one else's hand.
-    """
-
-    site: int
-    types: frozenset[int]
-    stores: frozenset[str] | None
-    routes: frozenset[Value]
-
-
-@dataclass(frozen=True, slots=True)
-class Capture:
-    """What is to be captured and guarded on this site."""
-
-    site: int
-    record_types: tuple[RecordType, ...]
-    facts: Facts
-
-
-@dataclass(frozen=True, slots=True)
-class Installed:
-    """What `install` found and did: ids of the record types in the change log, names of what it made or dropped.
-
-    `lost` names record types whose tables may have changed unseen: their triggers had gone, or were not there while the
-    type was stopped or not yet declared. They are not `captured` in msyncd_record_type, and are named by each install,
-    until whoever has looked after them says so there.
-    """
-
-    ids: Mapping[str, int]
-    made: tuple[str, ...] = ()
-    dropped: tuple[str, ...] = ()
-    lost: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Which rows a fill is about: those of `stores` (None: every row), or whose routing value is one of `routes`."""
-
-    stores: frozenset[str] | None = None
-    routes: frozenset[Value] = field(default_factory=frozenset)
 
 
 class Reader(ABC):

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from msyncd.databases.interface import Reader, Scope, Writer
+from msyncd.databases.interface import Reader, Writer
+from msyncd.databases.values import Scope
 from msyncd.errors import TryLater
 from msyncd.flow.clearing import clear_referring
 from msyncd.flow.facts import rehomed, rerouted, write_facts

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from msyncd.databases.interface import Entry, LogPage, Reader
+from msyncd.databases.interface import Reader
+from msyncd.databases.values import Entry, LogPage
 from msyncd.flow import reach
 from msyncd.flow.reach import Family, Reach, family_of
 from msyncd.flow.types import TypeSet

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from msyncd.databases.interface import Reader, Scope
+from msyncd.databases.interface import Reader
 from msyncd.databases.unindexed import unindexed
+from msyncd.databases.values import Scope
 from msyncd.errors import Problem
 from msyncd.flow.facts import declared_stores, read_facts, settle
 from msyncd.flow.here import Here

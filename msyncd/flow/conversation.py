@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from msyncd.databases.interface import LOCK_SECONDS
+from msyncd.databases.values import LOCK_SECONDS
 from msyncd.flow.compare.messages import Compare, Compared
 from msyncd.model import START, Cursor, Whole
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from msyncd.databases.interface import DELETE, ONLY_SITE, OPERATION, ORIGIN, PARENT, ROUTE, STORE, Reader, RowRejected
+from msyncd.databases.interface import Reader, RowRejected
+from msyncd.databases.values import DELETE, ONLY_SITE, OPERATION, ORIGIN, PARENT, ROUTE, STORE
 from msyncd.flow.fold import Audiences, Folded, Known
 from msyncd.flow.here import Here
 from msyncd.flow.ledger.cleared import restored

@@ -1,6 +1,7 @@
 """What a satellite that is an end of a hand-over tells the primary of it (P34)."""
 
-from msyncd.databases.interface import Interest, Reader
+from msyncd.databases.interface import Reader
+from msyncd.databases.values import Interest
 from msyncd.flow.conversation import Handing
 from msyncd.flow.handover_waits import kept_aside
 from msyncd.flow.here import Here

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from msyncd.databases.interface import KEY, ONLY_SITE, ORIGIN, Reader
+from msyncd.databases.interface import Reader
+from msyncd.databases.values import KEY, ONLY_SITE, ORIGIN
 from msyncd.errors import WrongUsage
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import aside, owed, sites, spool

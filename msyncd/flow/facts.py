@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from msyncd.databases.interface import Reader, Scope, Writer
+from msyncd.databases.interface import Reader, Writer
+from msyncd.databases.values import Scope
 from msyncd.errors import Problem
 from msyncd.flow.handover import wished
 from msyncd.flow.here import Here

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from msyncd.databases.interface import Reader, Scope, Writer
+from msyncd.databases.interface import Reader, Writer
+from msyncd.databases.values import Scope
 from msyncd.flow.conversation import Piece, TypeChanges
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import fills, spool

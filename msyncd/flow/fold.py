@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from msyncd.databases.interface import (
+from msyncd.databases.values import (
     KEY,
     ONLY_SITE,
     ORIGIN,

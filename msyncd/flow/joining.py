@@ -9,7 +9,8 @@ A database that comes back to a place where others have worked meanwhile (P35) j
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from msyncd.databases.interface import Reader, Scope, Writer
+from msyncd.databases.interface import Reader, Writer
+from msyncd.databases.values import Scope
 from msyncd.errors import JoiningUndecided
 from msyncd.flow.compare.digests import common, digest, written
 from msyncd.flow.conversation import Piece, Pull, PullReply, Welcome

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from itertools import repeat
 
-from msyncd.databases.interface import DELETE, WRITE, Entry, Writer
+from msyncd.databases.interface import Writer
+from msyncd.databases.values import DELETE, WRITE, Entry
 from msyncd.flow.facts import destinations
 from msyncd.flow.here import Here
 from msyncd.flow.receive import Batchwork, Work

@@ -8,7 +8,8 @@ from pathlib import Path
 from secrets import token_hex
 
 from msyncd.databases import open_database
-from msyncd.databases.interface import Capture, Database, Installed, Reader, Scope, Writer
+from msyncd.databases.interface import Database, Reader, Writer
+from msyncd.databases.values import Capture, Installed, Scope
 from msyncd.errors import ConfigurationInvalid, DatabaseUnavailable, MsyncdError, Problem
 from msyncd.flow.advancing import Settlement, settle_facts
 from msyncd.flow.facts import NO_FACTS, declared_stores, read_facts, satellite_facts, settle, write_facts

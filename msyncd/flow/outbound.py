@@ -8,7 +8,8 @@ the batch leaves comes back in Outgoing.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from msyncd.databases.interface import WRITE, Interest, Reader
+from msyncd.databases.interface import Reader
+from msyncd.databases.values import WRITE, Interest
 from msyncd.flow.ahead import Ahead
 from msyncd.flow.conversation import TypeChanges
 from msyncd.flow.drafting import Draft, draft

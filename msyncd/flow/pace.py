@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from msyncd.databases.interface import LOCK_SECONDS
+from msyncd.databases.values import LOCK_SECONDS
 from msyncd.flow.outbound import MOST_BYTES
 
 WIRE_SECONDS = 2.0

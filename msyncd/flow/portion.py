@@ -7,7 +7,8 @@ itself exceeds it. How many roots are read at once is a guess from the last ones
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from msyncd.databases.interface import Reader, Scope
+from msyncd.databases.interface import Reader
+from msyncd.databases.values import Scope
 from msyncd.flow.here import Here
 from msyncd.flow.ledger.cleared import restored
 from msyncd.flow.outbound import MOST_BYTES, LeftOut, fitting

@@ -8,7 +8,8 @@ the piece again, and finds less to leave.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from msyncd.databases.interface import Reader, Scope
+from msyncd.databases.interface import Reader
+from msyncd.databases.values import Scope
 from msyncd.flow.conversation import Piece
 from msyncd.flow.fill import scope_of_stores
 from msyncd.flow.here import Here

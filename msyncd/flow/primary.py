@@ -6,7 +6,8 @@ from threading import Lock
 
 import msgspec
 
-from msyncd.databases.interface import ONLY_SITE, ORIGIN, RowRejected, Writer
+from msyncd.databases.interface import RowRejected, Writer
+from msyncd.databases.values import ONLY_SITE, ORIGIN
 from msyncd.errors import DatabaseUnavailable, FactsChanged
 from msyncd.flow.accepting import Accepted, accept
 from msyncd.flow.apply import NeedsMoreError

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from msyncd.databases.interface import Reader, Scope, Writer
+from msyncd.databases.interface import Reader, Writer
+from msyncd.databases.values import Scope
 from msyncd.errors import FactsChanged, TryLater
 from msyncd.flow.apply import NeedsMoreError
 from msyncd.flow.conversation import Pull, PullReply, Standing

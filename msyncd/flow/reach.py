@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from msyncd.databases.interface import KEY, PARENT, TYPE, Entry, LogPage, Reader
+from msyncd.databases.interface import Reader
+from msyncd.databases.values import KEY, PARENT, TYPE, Entry, LogPage
 from msyncd.flow.types import TypeSet
 from msyncd.model import Cursor, Value
 

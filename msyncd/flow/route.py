@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from msyncd.databases.interface import Interest, Reader
+from msyncd.databases.interface import Reader
+from msyncd.databases.values import Interest
 from msyncd.flow.facts import destinations
 from msyncd.flow.here import Here
 from msyncd.model import Changes, RecordType, Route, Row, Site, Value

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from msyncd.databases.interface import Entry, Interest, LogPage, Reader
+from msyncd.databases.interface import Reader
+from msyncd.databases.values import Entry, Interest, LogPage
 from msyncd.flow.ahead import Ahead
 from msyncd.flow.fold import Folded, fold
 from msyncd.flow.reach import Family, Found, families, family_of, hidden

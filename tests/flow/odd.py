@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from msyncd.databases.interface import Entry, Interest, LogPage
 from msyncd.databases.sqlite import database
 from msyncd.databases.sqlite.reader import SQLiteReader
 from msyncd.databases.sqlite.writer import SQLiteWriter
+from msyncd.databases.values import Entry, Interest, LogPage
 from msyncd.model import START, Cursor, Row, Value
 
 _TOP = 1_000_000

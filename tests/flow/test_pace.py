@@ -2,7 +2,7 @@
 
 import pytest
 
-from msyncd.databases.interface import LOCK_SECONDS
+from msyncd.databases.values import LOCK_SECONDS
 from msyncd.flow.pace import GROWTH, MOST, SMALL, WIRE_SECONDS, Pace
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Literal
 from zlib import crc32
 
-from msyncd.databases.interface import DELETE, WRITE
 from msyncd.databases.mariadb import guard
 from msyncd.databases.mariadb.describe import Catalogue, cascades
 from msyncd.databases.mariadb.families import Moved, lines_of
 from msyncd.databases.mariadb.places import Override, Placed, unless_applying
 from msyncd.databases.mariadb.sql import quoted
+from msyncd.databases.values import DELETE, WRITE
 from msyncd.model import ForeignKey, Table
 
 Rule = Literal["delete", "update"]

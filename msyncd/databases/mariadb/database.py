@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from msyncd.databases.interface import Capture, Database, Installed, Reader, Writer
+from msyncd.databases.interface import Database, Reader, Writer
 from msyncd.databases.lookups import bound_to
 from msyncd.databases.mariadb import install
 from msyncd.databases.mariadb.address import address_of
@@ -22,6 +22,7 @@ from msyncd.databases.mariadb.server import check_server
 from msyncd.databases.mariadb.session import Session
 from msyncd.databases.mariadb.versions import data_version, schema_version
 from msyncd.databases.mariadb.writer import MariaDBWriter
+from msyncd.databases.values import Capture, Installed
 from msyncd.errors import DatabaseUnavailable
 from msyncd.model import Facts, RecordType, Row, Table, ZeroDates
 

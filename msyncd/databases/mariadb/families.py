@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from msyncd.databases.interface import WRITE
 from msyncd.databases.lineage import Lineage
 from msyncd.databases.mariadb.places import Placed
 from msyncd.databases.mariadb.sql import quoted
+from msyncd.databases.values import WRITE
 
 
 class Moved(NamedTuple):

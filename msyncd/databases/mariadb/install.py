@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from msyncd.databases.interface import Capture, Installed
 from msyncd.databases.lineage import CapturedType
 from msyncd.databases.mariadb.describe import Catalogue
 from msyncd.databases.mariadb.facts import write_first_facts
@@ -18,6 +17,7 @@ from msyncd.databases.mariadb.holes import WHOLE
 from msyncd.databases.mariadb.session import Session
 from msyncd.databases.mariadb.tables import LEAST_WIDTH, MOST_WIDTH, table_statements, widening
 from msyncd.databases.mariadb.triggers import Trigger, capture_triggers
+from msyncd.databases.values import Capture, Installed
 from msyncd.errors import DatabaseUnavailable, RecordTypeStopped
 
 LOG_START: Final = "log_start"

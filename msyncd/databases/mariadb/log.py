@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from msyncd.databases.interface import KEY, ROUTE, STORE, Entry, Interest, LogPage, Reader
+from msyncd.databases.interface import Reader
 from msyncd.databases.mariadb.facts import read
 from msyncd.databases.mariadb.holes import Holes
 from msyncd.databases.mariadb.install import LOG_START
@@ -11,6 +11,7 @@ from msyncd.databases.mariadb.reading import as_logged
 from msyncd.databases.mariadb.scene import Scene
 from msyncd.databases.mariadb.session import Session
 from msyncd.databases.mariadb.sql import literals
+from msyncd.databases.values import KEY, ROUTE, STORE, Entry, Interest, LogPage
 from msyncd.model import Cursor, Row, Value
 
 CHUNK: Final = 1000

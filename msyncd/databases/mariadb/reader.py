@@ -3,13 +3,13 @@
 from collections.abc import Collection, Sequence
 from typing import TypeVar
 
-from msyncd.databases.interface import Scope
 from msyncd.databases.lineage import CapturedType, Lineage
 from msyncd.databases.mariadb.log import LogReader, chunks
 from msyncd.databases.mariadb.places import Placed
 from msyncd.databases.mariadb.reading import as_logged
 from msyncd.databases.mariadb.sql import SPELLING, among, literal, literals, quoted, tuples
 from msyncd.databases.mariadb.writing import sql_of
+from msyncd.databases.values import Scope
 from msyncd.model import RecordType, Row, Value
 
 T = TypeVar("T")

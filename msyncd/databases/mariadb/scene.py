@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from msyncd.databases.interface import KEY, PARENT, ROUTE, ROUTE_BEFORE, TYPE
 from msyncd.databases.lineage import CapturedType
 from msyncd.databases.mariadb.describe import Catalogue
 from msyncd.databases.mariadb.details import Detail
@@ -13,6 +12,7 @@ from msyncd.databases.mariadb.reading import ReadPlan, logged_as
 from msyncd.databases.mariadb.tables import LEAST_WIDTH
 from msyncd.databases.mariadb.writing import WritePlan
 from msyncd.databases.references import circular, emptied
+from msyncd.databases.values import KEY, PARENT, ROUTE, ROUTE_BEFORE, TYPE
 from msyncd.model import ForeignKey, RecordType, Row, Table
 
 Decoder = Callable[[Any], Any]
@@ -53,7 +53,7 @@ class Scene:
         return plan
 
     def entries(self, rows: list[Row]) -> list[Row]:
-        """Rows of the change log, whose values are text there, as entries: see interface.Entry."""
+        """Rows of the change log, whose values are text there, as entries: see values.Entry."""
         if not self._decoders or not rows:
             return rows
         columns: list[Sequence[Any]] = list(zip(*rows, strict=True))

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from msyncd.databases.interface import DELETE, WRITE
 from msyncd.databases.lineage import CapturedType, lineages
 from msyncd.databases.mariadb import guard
 from msyncd.databases.mariadb.cascades import Cascades
@@ -21,6 +20,7 @@ from msyncd.databases.mariadb.describe import Catalogue
 from msyncd.databases.mariadb.families import Moved, lines_of
 from msyncd.databases.mariadb.places import Placed, block, unless_applying
 from msyncd.databases.mariadb.sql import SPELLING, quoted
+from msyncd.databases.values import DELETE, WRITE
 
 Event = Literal["INSERT", "UPDATE", "DELETE"]
 

@@ -7,7 +7,7 @@ was locked is as new as the lock.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from msyncd.databases.interface import WRITE, Entry, Scope, Writer
+from msyncd.databases.interface import Writer
 from msyncd.databases.lookups import bound_to
 from msyncd.databases.mariadb.applier import Applier, Committed
 from msyncd.databases.mariadb.holes import WHOLE, Holes
@@ -17,6 +17,7 @@ from msyncd.databases.mariadb.reading import as_logged
 from msyncd.databases.mariadb.scene import Scene
 from msyncd.databases.mariadb.session import Session
 from msyncd.databases.mariadb.sql import literals, quoted, tuples
+from msyncd.databases.values import WRITE, Entry, Scope
 from msyncd.model import Cursor, RecordType, Row, Value
 
 if TYPE_CHECKING:

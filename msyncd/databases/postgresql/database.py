@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import psycopg
 
-from msyncd.databases.interface import Capture, Database, Installed, Reader, Writer
+from msyncd.databases.interface import Database, Reader, Writer
 from msyncd.databases.lookups import bound_to
 from msyncd.databases.postgresql import install, locking, numbering
 from msyncd.databases.postgresql.address import address_of
@@ -35,6 +35,7 @@ from msyncd.databases.postgresql.reader import PostgreSQLReader
 from msyncd.databases.postgresql.silencing import may_silence_sql
 from msyncd.databases.postgresql.versions import DATA_VERSION, SCHEMA_VERSION
 from msyncd.databases.postgresql.writer import Snapshot
+from msyncd.databases.values import Capture, Installed
 from msyncd.errors import DatabaseUnavailable
 from msyncd.model import Facts, Table, ZeroDates
 

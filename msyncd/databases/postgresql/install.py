@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from msyncd.databases.interface import Capture, Installed
 from msyncd.databases.lineage import CapturedType
 from msyncd.databases.postgresql import guard
 from msyncd.databases.postgresql.catalog import TableEntry, spelling_of
@@ -18,6 +17,7 @@ from msyncd.databases.postgresql.locking import with_table
 from msyncd.databases.postgresql.numbering import identity_of, place_function
 from msyncd.databases.postgresql.tables import LEAST_WIDTH, own_tables
 from msyncd.databases.postgresql.triggers import Captured, Trigger, captures
+from msyncd.databases.values import Capture, Installed
 from msyncd.model import PRIMARY, RecordType, Table
 
 _OUR_TRIGGERS: Final = """

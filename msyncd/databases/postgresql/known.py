@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from msyncd.databases.interface import KEY, PARENT, ROUTE, ROUTE_BEFORE, Entry
 from msyncd.databases.postgresql.catalog import ColumnEntry, TableEntry, spelling_of
 from msyncd.databases.postgresql.expressions import FROM_LOG, canonical, kind_of, logged
 from msyncd.databases.postgresql.names import Qualified, quoted
 from msyncd.databases.postgresql.tables import LEAST_WIDTH
 from msyncd.databases.references import emptied, through_others
+from msyncd.databases.values import KEY, PARENT, ROUTE, ROUTE_BEFORE, Entry
 from msyncd.model import ForeignKey, Kind, RecordType, Row, Table, Value
 
 Convert = Callable[[str], Value]

@@ -9,13 +9,14 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from msyncd.databases.interface import Entry, Interest, LogPage, Reader
+from msyncd.databases.interface import Reader
 from msyncd.databases.postgresql.arrays import literal
 from msyncd.databases.postgresql.connection import Connection
 from msyncd.databases.postgresql.errors import mapped
 from msyncd.databases.postgresql.expressions import as_logged
 from msyncd.databases.postgresql.known import Known
 from msyncd.databases.postgresql.portable import translated
+from msyncd.databases.values import Entry, Interest, LogPage
 from msyncd.model import START, Cursor, Row, Value
 
 ENTRY: Final = "type, operation, origin, store, store_before, route, route_before, only_site, parent"

@@ -3,13 +3,13 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
-from msyncd.databases.interface import Scope
 from msyncd.databases.kinds import canonical
 from msyncd.databases.postgresql.arrays import Wanted, literal
 from msyncd.databases.postgresql.catalog import ColumnEntry
 from msyncd.databases.postgresql.expressions import as_logged, in_byte_order, kind_of
 from msyncd.databases.postgresql.log import LogReader
 from msyncd.databases.postgresql.names import quoted
+from msyncd.databases.values import Scope
 from msyncd.model import RecordType, Row, Value
 
 CHUNK: Final = 20_000

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from msyncd.databases.care import asking_for_care
-from msyncd.databases.interface import WRITE, Entry, Scope, Writer
+from msyncd.databases.interface import Writer
 from msyncd.databases.lookups import bound_to
 from msyncd.databases.postgresql.bodies import CHANNEL
 from msyncd.databases.postgresql.connection import Connection
@@ -16,6 +16,7 @@ from msyncd.databases.postgresql.expressions import as_logged
 from msyncd.databases.postgresql.known import Known
 from msyncd.databases.postgresql.log import ENTRY, LOG, cursor_of
 from msyncd.databases.postgresql.reader import PostgreSQLReader
+from msyncd.databases.values import WRITE, Entry, Scope
 from msyncd.model import Cursor, RecordType, Value
 
 if TYPE_CHECKING:

@@ -9,13 +9,14 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from msyncd.databases.handing import renew_hand_overs
-from msyncd.databases.interface import Capture, Database, Installed, Reader, Writer
+from msyncd.databases.interface import Database, Reader, Writer
 from msyncd.databases.lookups import bound_to
 from msyncd.databases.sqlite import install
 from msyncd.databases.sqlite.connection import BUSY_SECONDS, connect, mapped, path_of
 from msyncd.databases.sqlite.describe import describe
 from msyncd.databases.sqlite.reader import SQLiteReader
 from msyncd.databases.sqlite.writer import SQLiteWriter
+from msyncd.databases.values import Capture, Installed
 from msyncd.errors import DatabaseUnavailable
 from msyncd.model import Facts, RecordType, Table
 

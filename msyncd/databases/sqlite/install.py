@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Mapping
 
-from msyncd.databases.interface import Capture, Installed
 from msyncd.databases.ledger import TABLES
 from msyncd.databases.sqlite.triggers import (
     CapturedType,
@@ -12,6 +11,7 @@ from msyncd.databases.sqlite.triggers import (
     capture_tables,
     guard_words,
 )
+from msyncd.databases.values import Capture, Installed
 from msyncd.model import Facts, Table
 
 WORDS = {"{int}": "INTEGER", "{text}": "TEXT", "{blob}": "BLOB", "{any}": ""}

@@ -4,11 +4,12 @@ import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from operator import itemgetter
 
-from msyncd.databases.interface import KEY, Entry, Interest, LogPage, Reader, Scope
+from msyncd.databases.interface import Reader
 from msyncd.databases.lineage import found
 from msyncd.databases.sqlite.connection import mapped
 from msyncd.databases.sqlite.names import listed, quoted
 from msyncd.databases.sqlite.wanted import SCANNED, matching, portions, rows_wanted
+from msyncd.databases.values import KEY, Entry, Interest, LogPage, Scope
 from msyncd.model import START, Cursor, RecordType, Row, Value
 
 ENTRY = "type, operation, origin, store, store_before, route, route_before, only_site, parent"

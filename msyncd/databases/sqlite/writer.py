@@ -7,13 +7,14 @@ from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from msyncd.databases.care import asking_for_care
-from msyncd.databases.interface import WRITE, Entry, Scope, Writer
+from msyncd.databases.interface import Writer
 from msyncd.databases.lineage import found
 from msyncd.databases.lookups import bound_to
 from msyncd.databases.sqlite.connection import mapped
 from msyncd.databases.sqlite.names import listed, quoted
 from msyncd.databases.sqlite.reader import ENTRY, SQLiteReader
 from msyncd.databases.sqlite.taking import blame, taken
+from msyncd.databases.values import WRITE, Entry, Scope
 from msyncd.model import Cursor, RecordType, Row, Table, Value
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ stand by themselves: a receiver may begin at any of them.
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from msyncd.databases.interface import Entry, LogPage
+from msyncd.databases.values import Entry, LogPage
 from msyncd.flow.ahead import MOST, Ahead, Sent
 from msyncd.flow.reach import Family
 from msyncd.flow.types import TypeSet

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from msyncd.databases.interface import Reader, Scope
+from msyncd.databases.interface import Reader
+from msyncd.databases.values import Scope
 from msyncd.flow.compare.digests import Common, Running, common, digest, kinds_of, written
 from msyncd.flow.compare.holding import on_satellite
 from msyncd.flow.compare.messages import Compare, Compared, Range, Result

@@ -9,7 +9,8 @@ from typing import Any, Final
 import pytest
 
 from msyncd.databases import Database
-from msyncd.databases.interface import (
+from msyncd.databases.interface import Writer
+from msyncd.databases.values import (
     KEY,
     OPERATION,
     PARENT,
@@ -21,7 +22,6 @@ from msyncd.databases.interface import (
     Capture,
     Entry,
     LogPage,
-    Writer,
 )
 from msyncd.model import START, AlsoSentTo, Cursor, Facts, RecordType, Row, StoreFact, Through, Value
 from msyncd.testing.application import Connection

@@ -2,7 +2,7 @@
 
 import pytest
 
-from msyncd.databases.interface import DELETE, KEY, ONLY_SITE, ORIGIN, WRITE
+from msyncd.databases.values import DELETE, KEY, ONLY_SITE, ORIGIN, WRITE
 from msyncd.model import RecordType
 from tests.databases.contract.application import Application
 from tests.databases.contract.stock import HEADER, LINE, SCHEMA, MakeStock, Stock, seen

@@ -4,17 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from msyncd.databases.interface import (
-    DELETE,
-    KEY,
-    OPERATION,
-    PARENT,
-    ROUTE,
-    ROUTE_BEFORE,
-    STORE,
-    STORE_BEFORE,
-    WRITE,
-)
+from msyncd.databases.values import DELETE, KEY, OPERATION, PARENT, ROUTE, ROUTE_BEFORE, STORE, STORE_BEFORE, WRITE
 from tests.databases.contract.stock import HEADER, LINE, TRANS_LINE, TRANSACT, MakeStock, Stock, seen
 
 WITHOUT_FOREIGN_KEYS = """

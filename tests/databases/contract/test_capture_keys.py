@@ -2,7 +2,7 @@
 
 import pytest
 
-from msyncd.databases.interface import DELETE, KEY, WRITE
+from msyncd.databases.values import DELETE, KEY, WRITE
 from msyncd.model import START, RecordType, Row
 from tests.databases.contract.application import Application
 from tests.databases.contract.stock import MakeStock, seen

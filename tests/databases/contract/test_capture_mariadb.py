@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from msyncd.databases.interface import DELETE, WRITE
+from msyncd.databases.values import DELETE, WRITE
 from msyncd.model import RecordType, StoreFact
 from tests.databases.contract.stock import FACTS, STORES, MakeStock, Stock, seen
 

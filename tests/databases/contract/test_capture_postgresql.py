@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from msyncd.databases import Database
-from msyncd.databases.interface import DELETE, TYPE, WRITE, Capture
+from msyncd.databases.values import DELETE, TYPE, WRITE, Capture
 from msyncd.model import START, RecordType, StoreFact
 from msyncd.testing.application import PostgreSQLConnection
 from tests.databases.contract.application import Application, spelled

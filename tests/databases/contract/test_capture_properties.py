@@ -8,7 +8,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from msyncd.databases.interface import KEY, PARENT, ROUTE, ROUTE_BEFORE, STORE, STORE_BEFORE, TYPE, Entry
+from msyncd.databases.values import KEY, PARENT, ROUTE, ROUTE_BEFORE, STORE, STORE_BEFORE, TYPE, Entry
 from msyncd.model import Row, Value
 from tests.databases.contract.stock import MakeStock, Stock
 

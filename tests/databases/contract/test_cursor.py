@@ -14,7 +14,7 @@ from typing import Final
 
 import pytest
 
-from msyncd.databases.interface import KEY, TYPE
+from msyncd.databases.values import KEY, TYPE
 from msyncd.model import Cursor
 from tests.databases.contract.stock import PATIENCE, MakeStock, Stock
 

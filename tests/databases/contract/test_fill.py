@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from msyncd.databases.interface import KEY, ROUTE, STORE, WRITE, Scope
+from msyncd.databases.values import KEY, ROUTE, STORE, WRITE, Scope
 from msyncd.model import RecordType, Row
 from tests.databases.contract.stock import MakeStock, Stock
 

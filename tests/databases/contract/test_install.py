@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from msyncd.databases import Database
-from msyncd.databases.interface import Capture
 from msyncd.databases.ledger import TABLES
+from msyncd.databases.values import Capture
 from msyncd.model import RecordType, Value
 from tests.databases.contract.application import Application, spelled
 from tests.databases.contract.stock import FACTS, HEADER, LINE, SCHEMA, TYPES, MakeStock

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from msyncd.databases import Database
-from msyncd.databases.interface import DELETE, KEY, ONLY_SITE, PARENT, STORE, TYPE, WRITE, Entry, Interest
+from msyncd.databases.values import DELETE, KEY, ONLY_SITE, PARENT, STORE, TYPE, WRITE, Entry, Interest
 from msyncd.model import START, Cursor, RecordType, Through
 from tests.databases.contract.stock import MakeStock, Stock, settled
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from msyncd.databases.interface import KEY, WRITE, Writer
+from msyncd.databases.interface import Writer
+from msyncd.databases.values import KEY, WRITE
 from msyncd.errors import DatabaseUnavailable
 from msyncd.model import START, Row, StoreFact
 from msyncd.testing import Connection

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from msyncd.databases import Database
-from msyncd.databases.interface import Capture, RowRejected
+from msyncd.databases.interface import RowRejected
 from msyncd.databases.kinds import canonical, common_kind, same
+from msyncd.databases.values import Capture
 from msyncd.model import Kind, RecordType, Value
 from tests.databases.contract.application import Application, spelled
 from tests.databases.contract.stock import FACTS

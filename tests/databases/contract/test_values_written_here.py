@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from msyncd.databases import Database
-from msyncd.databases.interface import Capture, RowRejected
+from msyncd.databases.interface import RowRejected
 from msyncd.databases.kinds import same
+from msyncd.databases.values import Capture
 from msyncd.model import RecordType, Value, ZeroDates
 from tests.databases.contract.application import Application, spelled
 from tests.databases.contract.stock import FACTS, MakeStock

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from msyncd.databases.interface import DELETE, WRITE
 from msyncd.databases.mariadb.database import MariaDBDatabase
+from msyncd.databases.values import DELETE, WRITE
 from msyncd.errors import DatabaseUnavailable
 from msyncd.model import AlsoSentTo, Facts, RecordType, StoreFact, Through
 from tests.databases.contract.stock import FACTS, HEADER, LINE, STORES, MakeStock, Stock, seen

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 import pytest
 
 from msyncd.databases import open_database
-from msyncd.databases.interface import KEY
 from msyncd.databases.mariadb import holes as module
 from msyncd.databases.mariadb.database import MariaDBDatabase
 from msyncd.databases.mariadb.holes import Gap, Open, gaps_between, open_transactions
 from msyncd.databases.mariadb.session import Session
+from msyncd.databases.values import KEY
 from msyncd.errors import DatabaseUnavailable
 from msyncd.model import START, Cursor
 from tests.databases.contract.stock import PATIENCE, MakeStock, Stock, settled

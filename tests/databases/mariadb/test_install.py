@@ -9,11 +9,11 @@ import pymysql
 import pytest
 
 from msyncd.databases import open_database
-from msyncd.databases.interface import KEY, Capture
 from msyncd.databases.mariadb import install as module
 from msyncd.databases.mariadb.database import MariaDBDatabase
 from msyncd.databases.mariadb.install import install
 from msyncd.databases.mariadb.session import Session
+from msyncd.databases.values import KEY, Capture
 from msyncd.errors import DatabaseUnavailable, WrongUsage
 from msyncd.model import RecordType
 from tests.databases.contract.application import Application, spelled

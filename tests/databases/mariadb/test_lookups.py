@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from msyncd.databases.interface import Capture
 from msyncd.databases.mariadb.database import MariaDBDatabase
+from msyncd.databases.values import Capture
 from msyncd.errors import DatabaseUnavailable, MsyncdError
 from msyncd.model import Facts
 from msyncd.testing.application import Connection

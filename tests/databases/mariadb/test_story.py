@@ -298,8 +298,8 @@ def test_a_server_that_comes_back_is_picked_up_and_no_number_is_used_twice(
     private_server: PrivateServer, tmp_path: Path
 ) -> None:
     """P2: the log is emptied, the server is killed, and the next number goes on."""
-    from msyncd.databases.interface import Capture
     from msyncd.databases.mariadb.database import MariaDBDatabase
+    from msyncd.databases.values import Capture
     from msyncd.errors import DatabaseUnavailable
     from msyncd.model import Cursor, RecordType
 

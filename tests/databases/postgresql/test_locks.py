@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from msyncd.databases.interface import Capture
 from msyncd.databases.postgresql import install, locking
+from msyncd.databases.values import Capture
 from msyncd.errors import DatabaseUnavailable
 from tests.databases.contract.application import Application
 from tests.databases.contract.stock import FACTS, HEADER, SCHEMA, MakeStock, Stock

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from msyncd.databases import Database, open_database
-from msyncd.databases.interface import KEY, Capture
 from msyncd.databases.postgresql import numbering
+from msyncd.databases.values import KEY, Capture
 from msyncd.errors import DatabaseUnavailable
 from msyncd.model import Cursor
 from tests.databases.contract.stock import FACTS, HEADER, MakeStock, Stock, settled

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from msyncd.databases.interface import Capture
+from msyncd.databases.values import Capture
 from msyncd.errors import DatabaseUnavailable
 from tests.databases.contract.application import Application, spelled
 from tests.databases.contract.conftest import OpenMsyncd
