@@ -1,13 +1,14 @@
 """What a satellite's pull confirms, and what it is owed besides rows: looked up, then noted if it is news."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from msyncd.databases.interface import Reader
-from msyncd.errors import RestoredBackup
+from msyncd.errors import DatabaseUnavailable, FactsChanged, RestoredBackup
 from msyncd.flow.accepting import speaker
 from msyncd.flow.advancing import hear_ends, tell_moved
-from msyncd.flow.conversation import Pull, SpokenRefusal, Standing
+from msyncd.flow.conversation import Pull, SpokenRefusal, Standing, Waiting
 from msyncd.flow.fill import begin_anew
 from msyncd.flow.handover import moves
 from msyncd.flow.here import Here
@@ -111,6 +112,29 @@ def confirm(here: Here, site: int, pull: Pull, asked: Asked, batch_size: int | N
         here.plugins.site_joined(here.peer(site))
     tell_moved(now, moves(here.facts, now.facts))
     return now
+
+
+def has_moved_on(reader: Reader, site: int, waiting: Waiting) -> bool:
+    """Whether a site that waits is further than is known of it."""
+    if not waiting.mark:
+        return False  # it does not say who it is
+    known = sites.known(reader, site)
+    return bool(known.joined) and waiting.cursor > known.confirmed
+
+
+def confirm_place(here: Here, site: int, waiting: Waiting) -> None:
+    """Note what a site that waits has taken in since it last asked: nobody else tells it before the next change.
+
+    Only a note: if the application holds the lock, or the facts have changed, the next pull makes it.
+    Raises CloneRefused.
+    """
+    with suppress(DatabaseUnavailable, FactsChanged), here.database.write() as writer:
+        known = speaker(writer, here, site, waiting, waiting.facts_number)
+        if waiting.cursor > known.confirmed and marks.knows(writer, marks.SHARED, waiting.mark):
+            now = here.now()
+            sites.note_confirmed(
+                writer, site, waiting.cursor, held_mark=waiting.mark, last_contact=now, last_success=now
+            )
 
 
 def _offered(reader: Reader, here: Here, site: int, told: Sequence[Standing]) -> list[Aside]:

@@ -284,11 +284,18 @@ class PullReply(msgspec.Struct, frozen=True):
 
 
 class Waiting(msgspec.Struct, frozen=True, rename={"facts_number": "facts"}):
-    """A request that waits until there is something beyond the cursor, or `seconds` are over."""
+    """A request that waits until there is something beyond the cursor, or `seconds` are over.
+
+    It confirms the cursor as a pull does, for a site that says who it is and which mark it holds.
+    """
 
     cursor: Cursor
     facts_number: Whole
     seconds: float = 30.0
+    mark: str = ""
+    database_id: str = ""
+    generation: Whole = 0
+    installation_id: str = ""
 
 
 class WaitReply(msgspec.Struct, frozen=True):

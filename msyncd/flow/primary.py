@@ -6,13 +6,14 @@ from threading import Lock
 
 import msgspec
 
-from msyncd.databases.interface import RowRejected, Writer
+from msyncd.databases.interface import Reader, RowRejected, Writer
 from msyncd.databases.values import ONLY_SITE, ORIGIN
 from msyncd.errors import DatabaseUnavailable, FactsChanged
 from msyncd.flow.accepting import Accepted, accept
 from msyncd.flow.apply import NeedsMoreError
 from msyncd.flow.compare.answer import answer
 from msyncd.flow.compare.messages import Compare, Compared
+from msyncd.flow.confirming import confirm_place, has_moved_on
 from msyncd.flow.conversation import Hello, Pull, PullReply, Push, PushReply, Waiting, WaitReply, Welcome
 from msyncd.flow.facts import read_facts
 from msyncd.flow.greeting import greet
@@ -20,6 +21,7 @@ from msyncd.flow.here import Here
 from msyncd.flow.ledger import fills, meta
 from msyncd.flow.route import interest_of
 from msyncd.flow.serving import Serving
+from msyncd.model import Cursor
 
 SCAN = 20_000
 """Entries of the change log looked at in one step."""
@@ -91,15 +93,10 @@ class Primary:
         with here.database.read() as reader:
             if int(meta.get(reader, "facts_number") or 0) != waiting.facts_number:
                 return True
-            if fills.fills(reader, site):
-                return True  # what it brings has no entries in the log
-            if reader.log_end() <= waiting.cursor:
-                return False
-            page = reader.log_page(waiting.cursor, SCAN, interest_of(here, here.peer(site)))
-            return (
-                any(entry[ORIGIN] != site or entry[ONLY_SITE] is not None for entry in page.entries)
-                or page.upto < page.end
-            )
+            moved_on, found = has_moved_on(reader, site, waiting), _has_news(reader, here, site, waiting.cursor)
+        if moved_on:
+            confirm_place(here, site, waiting)
+        return found
 
     def _fresh(self) -> Here:
         """This site as it is now: the facts are read anew if another worker, or a reload, has changed them."""
@@ -111,3 +108,12 @@ class Primary:
         with self._lock:
             self.here = replace(self.here, facts=facts)
             return self.here
+
+
+def _has_news(reader: Reader, here: Here, site: int, cursor: Cursor) -> bool:
+    if fills.fills(reader, site):
+        return True  # what it brings has no entries in the log
+    if reader.log_end() <= cursor:
+        return False
+    page = reader.log_page(cursor, SCAN, interest_of(here, here.peer(site)))
+    return any(entry[ORIGIN] != site or entry[ONLY_SITE] is not None for entry in page.entries) or page.upto < page.end

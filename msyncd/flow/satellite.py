@@ -94,7 +94,15 @@ class Satellite:
         """The question of the long poll."""
         with self.here.database.read() as reader:
             pulled = receipts.pulled_from(reader, PRIMARY) or Pulled()
-        return Waiting(pulled.cursor, self.here.facts.number, seconds)
+            return Waiting(
+                pulled.cursor,
+                self.here.facts.number,
+                seconds,
+                pulled.mark,
+                meta.get(reader, "database_id") or "",
+                meta.generation(reader),
+                self.here.installation_id,
+            )
 
     # --- hello ------------------------------------------------------------------------------------------------------
 

@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from msyncd.errors import JoiningUndecided, PeerUnreachable
 from msyncd.flow.conversation import Waiting
 from msyncd.flow.ledger import fills
+from msyncd.flow.status import peers
 from msyncd.testing import Crashed, Kind, Sites
 from tests.flow.support import SCHEMA, TYPES, invoice, keys, stock, stock_sites
 
@@ -124,6 +126,32 @@ def test_p26_news_is_seen_by_a_look_at_the_log_alone(tmp_path: Path) -> None:
         assert not sites[2].line.wait(waiting).news  # not for site 2
         sites.primary.write("UPDATE item SET name = 'x'")  # nobody was notified
         assert sites[2].line.wait(waiting).news
+
+
+def test_p26_waiting_tells_the_primary_what_has_arrived(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        satellite, primary = sites[2].satellite, sites.primary
+        assert satellite is not None
+        primary.write("UPDATE item SET name = 'x'")
+
+        def to_send() -> int | None:
+            with primary.here.database.read() as reader:
+                found = peers(reader, primary.here, installed=True, heard={}, now=primary.here.clock())
+            return next(one.to_send for one in found if one.sync_id == 2)
+
+        assert to_send()
+        assert sites[2].line.wait(satellite.waiting(0)).news, "a place before the change confirms nothing"
+        assert to_send()
+        sites[2].cycle()
+        assert to_send(), "the last pull brought it, and none came after that"
+        mute = msgspec.structs.replace(satellite.waiting(0), mark="", database_id="", installation_id="")
+        assert not sites[2].line.wait(mute).news, "one that does not say who it is is answered all the same"
+        assert to_send()
+        assert not sites[2].line.wait(satellite.waiting(0)).news
+        assert to_send() == 0
+        version = primary.here.database.data_version()
+        assert not sites[2].line.wait(satellite.waiting(0)).news
+        assert primary.here.database.data_version() == version, "once it is known, nothing is written"
 
 
 # --- P27 ------------------------------------------------------------------------------------------------------------

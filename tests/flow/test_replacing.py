@@ -139,6 +139,22 @@ def test_p35_a_site_that_is_replaced_while_its_pull_is_answered_confirms_nothing
             assert not known(reader, 2).joined
 
 
+def test_p35_the_replaced_one_confirms_nothing_by_waiting(tmp_path: Path) -> None:
+    """What it has, the newcomer has not: the primary must not forget it."""
+    with stock_sites(tmp_path) as sites, machine(sites, tmp_path / "new") as new:
+        replace(sites)
+        level(new)
+        sites.primary.write("INSERT INTO item VALUES ('i-3', 'IBU', 'ibuprofen')")
+        with sites.primary.here.database.read() as reader:
+            before, end = known(reader, 2).confirmed, reader.log_end()
+        assert sites[2].satellite is not None
+        ahead = msgspec.structs.replace(sites[2].satellite.waiting(0), cursor=end)
+        with pytest.raises(CloneRefused, match="was replaced as site 2"):
+            sites[2].line.wait(ahead)
+        with sites.primary.here.database.read() as reader:
+            assert known(reader, 2).confirmed == before < end
+
+
 def test_p35_a_push_of_the_replaced_one_that_comes_late_is_not_applied(tmp_path: Path) -> None:
     with stock_sites(tmp_path) as sites, machine(sites, tmp_path / "new") as new:
         stock(sites[2], "a", "BUM", 1)
