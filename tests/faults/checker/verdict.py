@@ -119,20 +119,29 @@ class Verdict:
                 yield f"stock {key} says {row[2]}, and the documents of its store make {lines}"
 
     def _two_owners(self) -> Iterator[str]:
-        """The sites that wrote for a store, one after the other, are those to which it was moved, in that order."""
+        """The sites that wrote for a store, one after the other, are those to which it was moved, in that order.
+
+        Of two writes that overlap nobody knows which came first: when a program hears that it has committed, another
+        site may have taken the store over. Such writes say nothing of the order.
+        """
         by_store: dict[str, list[Wrote]] = defaultdict(list)
         for one in self._journal.wrote:
             if one.sure and one.store:
                 by_store[one.store].append(one)
         for store, wrote in by_store.items():
-            order: list[int] = []
+            turns: list[Wrote] = []
             for one in sorted(wrote, key=lambda one: one.ended):
-                if not order or order[-1] != one.site:
-                    order.append(one.site)
+                overlaps = any(
+                    one.began < other.ended and other.began < one.ended for other in wrote if other.site != one.site
+                )
+                if not overlaps and (not turns or turns[-1].site != one.site):
+                    turns.append(one)
+            order = [one.site for one in turns]
             home = next(site for site in self._country.sites if store_of(site) == store)
             wished = iter([home, *(site for moved, site in self._moves if moved == store)])
             if not all(site in wished for site in order):
-                yield f"store {store} was edited on sites {order} in turn, and moved {self._moves}"
+                when = ", ".join(f"{one.site} from {one.began:.3f} to {one.ended:.3f}" for one in turns)
+                yield f"store {store} was edited on sites {order} in turn ({when}), and moved {self._moves}"
 
 
 def _last_states(wrote: list[Wrote]) -> list[object]:
