@@ -222,6 +222,8 @@ def remedy(output: str) -> str:
 def become(venv: Venv, program: str, *arguments: str) -> None:
     """Become a program of the environment: signals and the exit status are its own."""
     environment = {**os.environ, "VIRTUAL_ENV": str(venv.folder)}
+    if environment.pop("PYTHONDONTWRITEBYTECODE", ""):  # nothing beside the sources, but not compiled at every start
+        environment["PYTHONPYCACHEPREFIX"] = str(venv.folder / "pycache")
     environment["PATH"] = f"{venv.python.parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
     path = venv.python.parent / program
     os.execve(path, [str(path), *arguments], environment)

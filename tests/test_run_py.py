@@ -190,6 +190,23 @@ def test_an_older_python_is_told_which_ones_will_do() -> None:
     assert "needs Python 3.11, 3.12 or 3.13, and this is 3.10" in done.stderr
 
 
+@pytest.mark.parametrize("wish", ["", "1"])
+def test_programs_are_compiled_once_and_never_beside_the_sources_of_who_wants_none_there(
+    tmp_path: Path, wish: str
+) -> None:
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    look = "import sys; print(sys.dont_write_bytecode, sys.pycache_prefix)"
+    venv = f"run.Venv(pathlib.Path({str(tmp_path)!r}), ())"
+    script = f"import pathlib, run; run.become({venv}, 'python', '-c', {look!r})"
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": wish}
+    environment.pop("PYTHONPYCACHEPREFIX", None)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == f"False {tmp_path / '.venv' / 'pycache' if wish else None}"
+
+
 def test_without_a_command_it_shows_what_there_is() -> None:
     done = subprocess.run([sys.executable, "run.py"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2

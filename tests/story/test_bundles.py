@@ -78,6 +78,7 @@ def both_ways(sites: Installation, stick: Path) -> None:
     said(command(sites, 2, "import", back))
 
 
+@pytest.mark.long  # some twenty commands, each a process of its own
 @pytest.mark.timeout(400)
 def test_p37_sticks_and_the_line_in_turn_while_both_ends_write(tmp_path: Path) -> None:
     random_, clock = random.Random(1), lambda: datetime(2026, 11, 1, tzinfo=UTC)
