@@ -76,7 +76,7 @@ class Databases:
         try:
             name = self._idle.pop() if kind == "postgresql" and self._idle else _create(kind)
         except NoServer as missing:
-            _absent(str(missing))
+            absent(str(missing))
         try:
             yield _with_database(server(kind), name)
         finally:
@@ -94,7 +94,7 @@ class Databases:
                 _drop("postgresql", connection, name)
 
 
-def _absent(reason: str) -> NoReturn:
+def absent(reason: str) -> NoReturn:
     """Without a server its tests cannot run: skipped on anyone's machine, a failure where everything must run."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,10 @@ from tests.servers import Databases
 from tests.workers.balancer import Balancer
 
 SCHEMA = """
-CREATE TABLE store (id TEXT PRIMARY KEY, code TEXT NOT NULL);
-CREATE TABLE item (id TEXT PRIMARY KEY, name TEXT);
-CREATE TABLE stock (id TEXT PRIMARY KEY, store_id TEXT NOT NULL, item_id TEXT REFERENCES item (id), quantity INTEGER);
+CREATE TABLE store (id VARCHAR(40) PRIMARY KEY, code VARCHAR(40) NOT NULL);
+CREATE TABLE item (id VARCHAR(40) PRIMARY KEY, name TEXT);
+CREATE TABLE stock (id VARCHAR(40) PRIMARY KEY, store_id VARCHAR(40) NOT NULL,
+                    item_id VARCHAR(40) REFERENCES item (id), quantity INTEGER);
 """
 TYPES = """
 stores: {table: store, key: id, code: code}
@@ -44,7 +45,7 @@ record_types: [types.yaml]
 state_directory: state1
 """
 SATELLITE = """
-this_site: {{sync_id: {site}, name: Site {site}, database: "sqlite:///site{site}.db", user_name: sync,
+this_site: {{sync_id: {site}, name: Site {site}, database: "{url}", user_name: sync,
             password: hunter2hunter2}}
 sync: {{interval: 1s, live: true}}
 sync_with: [{{sync_id: 1, name: Central, url: "http://127.0.0.1:{port}"}}]
@@ -63,12 +64,15 @@ def until(what: str, happened: Callable[[], object], seconds: float = 90.0) -> f
 
 
 class Country:
-    """The primary's workers by number, and satellites from 2 on, each with a store S2, S3, …; nothing runs yet."""
+    """The primary's workers by number, and satellites by sync ID, each with a store S2, S3, …; nothing runs yet.
 
-    def __init__(self, folder: Path, url: str, ports: list[int]) -> None:
+    `url`: the primary's database; `satellites`: those of the others.
+    """
+
+    def __init__(self, folder: Path, url: str, ports: list[int], satellites: Mapping[int, str]) -> None:
         self.folder, self.url, self.ports = folder, url, ports
         self.balancer = Balancer(ports)
-        self.satellites = [2, 3]
+        self.satellites = list(satellites)
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self.db: dict[int, Any] = {1: connect(url)}
         self.db[1].script(SCHEMA)
@@ -76,11 +80,11 @@ class Country:
             self.db[1].execute("INSERT INTO store VALUES (?, ?)", (f"s{site}", "CMS" if site == 1 else f"S{site}"))
         (folder / "types.yaml").write_text(TYPES)
         self.configure()
-        for site in self.satellites:
-            self._write(f"site{site}.yaml", SATELLITE.format(site=site, port=self.balancer.port))
-            (folder / f"site{site}.db").touch()
-            self.db[site] = connect(f"sqlite:///{folder / f'site{site}.db'}")
-            self.db[site].script("PRAGMA journal_mode=WAL;\n" + SCHEMA)
+        for site, its in satellites.items():
+            self._write(f"site{site}.yaml", SATELLITE.format(site=site, url=its, port=self.balancer.port))
+            self.db[site] = connect(its)
+            wal = "PRAGMA journal_mode=WAL;\n" if its.startswith("sqlite:") else ""
+            self.db[site].script(wal + SCHEMA)
 
     def configure(self, **copies: str) -> None:
         """Write the primary's YAML, as editors save; `site2="S3"`: which copies a satellite has."""
@@ -162,6 +166,14 @@ class Country:
         """A line of stock of the site's own store."""
         self.db[site].execute("INSERT INTO stock VALUES (?, ?, NULL, ?)", (key, f"s{site}", quantity))
 
+    def may_write(self, site: int) -> bool:
+        """Whether the site knows by now that its store is active there: then a line of stock stands there."""
+        try:
+            self.stock(site, f"mine{site}", 0)
+        except self.db[site].errors:
+            return False
+        return True
+
     def rows(self, site: int, table: str, where: str = "true") -> list[tuple[Any, ...]]:
         return sorted(self.db[site].execute(f"SELECT * FROM {table} WHERE {where}"), key=repr)
 
@@ -196,7 +208,8 @@ class Country:
 def country(tmp_path: Path, databases: Databases) -> Iterator[Country]:
     """Three workers at most, two satellites; a test starts what it needs."""
     with databases.fresh("postgresql", tmp_path) as url:
-        one = Country(tmp_path, url, [free_port() for _ in range(3)])
+        satellites = {site: f"sqlite:///{tmp_path / f'site{site}.db'}" for site in (2, 3)}
+        one = Country(tmp_path, url, [free_port() for _ in range(3)], satellites)
         try:
             yield one
         finally:
