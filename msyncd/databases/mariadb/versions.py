@@ -11,9 +11,12 @@ _DATA: Final = (
     " (SELECT max(id) FROM msyncd_fill), (SELECT count(*) FROM msyncd_fill), (SELECT max(number) FROM msyncd_wanted),"
     " (SELECT max(id) FROM msyncd_quarantine)"
 )
-_SCHEMA: Final = (
-    "SELECT NAME, TABLE_ID, N_COLS FROM information_schema.INNODB_SYS_TABLES"
-    " WHERE NAME LIKE REPLACE(REPLACE(DATABASE(), '_', '\\_'), '%', '\\%') || '/%' ORDER BY NAME"
+_OURS: Final = "LIKE REPLACE(REPLACE(DATABASE(), '_', '\\_'), '%', '\\%') || '/%'"
+_SCHEMA: Final = f"SELECT NAME, TABLE_ID, N_COLS FROM information_schema.INNODB_SYS_TABLES WHERE NAME {_OURS} ORDER BY 1"
+_COLUMNS: Final = (  # a table stays the same one when a column is called otherwise, or holds more
+    "SELECT sum(crc32(concat_ws('/', c.TABLE_ID, c.POS, c.NAME, c.MTYPE, c.PRTYPE, c.LEN)))"
+    " FROM information_schema.INNODB_SYS_COLUMNS c JOIN information_schema.INNODB_SYS_TABLES t USING (TABLE_ID)"
+    f" WHERE t.NAME {_OURS}"
 )
 _TRIGGERS: Final = (
     "SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE, CREATED FROM information_schema.TRIGGERS"
@@ -34,4 +37,4 @@ def data_version(session: Session, settled: int) -> int:
 
 def schema_version(session: Session) -> int:
     """Of tables, columns and triggers: the same again when what was made is dropped."""
-    return crc32(repr((session.fetch(_SCHEMA), session.fetch(_TRIGGERS))).encode())
+    return crc32(repr([session.fetch(one) for one in (_SCHEMA, _COLUMNS, _TRIGGERS)]).encode())
