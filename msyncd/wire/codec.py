@@ -4,7 +4,6 @@ In JSON a binary value is {"base64": "…"}, and a number that JSON cannot write
 """
 
 import base64
-import binascii
 import math
 from collections.abc import Callable, Iterable, Sized
 from functools import lru_cache
@@ -163,5 +162,5 @@ def _inside(value: Any, change: Callable[[Any], Any]) -> Any:
 def _unbase64(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise MessageInvalid(f"a binary value is not base64: {error}") from error

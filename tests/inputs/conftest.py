@@ -1,9 +1,12 @@
 """A real primary on a real database, and a satellite that has its password and means no good."""
 
 import json
+import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,12 +35,18 @@ NOT_ITS = {
 """What site 2 has no hand in, whatever it sends."""
 
 
+def inputs(usual: int) -> int:
+    """How many inputs to try: as many as usual, or MSYNCD_TEST_INPUTS times as many."""
+    return usual * int(os.environ.get("MSYNCD_TEST_INPUTS", "1"))
+
+
 @dataclass
-class Site2:
-    """Posts as site 2, which has said hello once as database `d2`."""
+class Site:
+    """Posts as a site, which has said hello once: site 2 as database `d2`."""
 
     country: Country
     url: str
+    sync_id: int = 2
     token: str = ""
     facts_number: int = 0
     epochs: dict[str, int] = field(default_factory=dict)
@@ -50,10 +59,14 @@ class Site2:
     def not_its(self) -> dict[str, list[tuple[Any, ...]]]:
         return {what: self.country.rows("primary", sql) for what, sql in NOT_ITS.items()}
 
-    def log_in(self) -> "Site2":
+    @property
+    def whose(self) -> dict[str, Any]:
+        """What only this site can know, and says in every message."""
+        return {"database_id": f"d{self.sync_id}", "generation": 1, "installation_id": f"n{self.sync_id}"}
+
+    def log_in(self) -> "Site":
         hello = {
-            "protocol": 1, "version": "0", "sync_id": 2, "name": "Bumban", "database_id": "d2", "generation": 1,
-            "installation_id": "n2",
+            "protocol": 1, "version": "0", "sync_id": self.sync_id, "name": "a site", **self.whose,
             "record_types": [
                 {"name": "item", "columns": ["ID", "name", "price"], "key": ["ID"]},
                 {"name": "store", "columns": ["ID", "code", "name_ID"], "key": ["ID"]},
@@ -69,14 +82,21 @@ class Site2:
         return self
 
 
-@pytest.fixture(scope="module")
-def site2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site2]:
-    """The primary serves as long as the module lasts: what one input leaves behind meets the next."""
-    country = Country(tmp_path_factory.mktemp("country"))
+@contextmanager
+def serving(folder: Path) -> Iterator[tuple[Country, str]]:
+    """A primary with some records in its tables serves at this address."""
+    country = Country(folder)
     country.execute("primary", STANDS)
     logging.configure(LogSettings(format="json"))  # a traceback for people takes a second
     with country.serving():
         found = re.search(r'url: "(http[^"]+)"', country.satellite.read_text())
         assert found
-        yield Site2(country, found[1]).log_in()
+        yield country, found[1]
     structlog.reset_defaults()
+
+
+@pytest.fixture(scope="module")
+def site2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The primary serves as long as the module lasts: what one input leaves behind meets the next."""
+    with serving(tmp_path_factory.mktemp("country")) as (country, url):
+        yield Site(country, url).log_in()

@@ -12,7 +12,7 @@ from msyncd.flow.compare.messages import Compare
 from msyncd.flow.conversation import Hello, Waiting
 from msyncd.wire.codec import FORMATS, MSGPACK, decode
 from msyncd.wire.openapi import ENDPOINTS
-from tests.inputs.conftest import Site2
+from tests.inputs.conftest import Site, inputs
 from tests.wire.raw import packed
 
 COLUMNS = {
@@ -73,7 +73,7 @@ def who(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def pushes(draw: st.DrawFn, site2: Site2, after: list[int]) -> dict[str, Any]:
+def pushes(draw: st.DrawFn, site2: Site, after: list[int]) -> dict[str, Any]:
     """Mostly at the receipt's cursor and by the facts that hold, so that it is applied."""
     begins = after if draw(st.integers(0, 4)) else list(draw(cursors))
     batch = {
@@ -151,7 +151,7 @@ def spoken(message: dict[str, Any], form: str) -> bytes:
     return msgspec.json.encode(message)
 
 
-def sent(site2: Site2, tried: Counter[int], name: str, message: dict[str, Any], form: str) -> Any:
+def sent(site2: Site, tried: Counter[int], name: str, message: dict[str, Any], form: str) -> Any:
     """What it is answered: one of the statuses that a message may get, in the words of the protocol."""
     answer = site2.post(name, spoken(message, form), form)
     tried[answer.status_code] += 1
@@ -163,11 +163,11 @@ def sent(site2: Site2, tried: Counter[int], name: str, message: dict[str, Any], 
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_whatever_it_pushes_it_has_no_hand_in_what_is_not_its(site2: Site2, tried: Counter[int], form: str) -> None:
+def test_whatever_it_pushes_it_has_no_hand_in_what_is_not_its(site2: Site, tried: Counter[int], form: str) -> None:
     before = site2.not_its()
     place = [0, 0]
 
-    @settings(max_examples=120, suppress_health_check=[*HealthCheck])
+    @settings(max_examples=inputs(120), suppress_health_check=[*HealthCheck])
     @given(st.data())
     def holds(data: st.DataObject) -> None:
         nonlocal place
@@ -181,10 +181,10 @@ def test_whatever_it_pushes_it_has_no_hand_in_what_is_not_its(site2: Site2, trie
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_whatever_it_asks_it_is_told_only_what_goes_to_it(site2: Site2, tried: Counter[int], form: str) -> None:
+def test_whatever_it_asks_it_is_told_only_what_goes_to_it(site2: Site, tried: Counter[int], form: str) -> None:
     before = site2.not_its()
 
-    @settings(max_examples=80, suppress_health_check=[*HealthCheck])
+    @settings(max_examples=inputs(80), suppress_health_check=[*HealthCheck])
     @given(pulls)
     def holds(pull: dict[str, Any]) -> None:
         if pull["facts_number"]:  # mostly by the facts that hold, so that it is answered
@@ -201,10 +201,10 @@ def test_whatever_it_asks_it_is_told_only_what_goes_to_it(site2: Site2, tried: C
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_whatever_it_compares_nothing_is_changed(site2: Site2, tried: Counter[int], form: str) -> None:
+def test_whatever_it_compares_nothing_is_changed(site2: Site, tried: Counter[int], form: str) -> None:
     before = site2.not_its()
 
-    @settings(max_examples=120, suppress_health_check=[*HealthCheck])
+    @settings(max_examples=inputs(120), suppress_health_check=[*HealthCheck])
     @given(compares)
     def holds(question: dict[str, Any]) -> None:
         sent(site2, tried, "compare", {"facts_number": site2.facts_number, **question}, form)
@@ -215,12 +215,12 @@ def test_whatever_it_compares_nothing_is_changed(site2: Site2, tried: Counter[in
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_hello_and_compare(site2: Site2, tried: Counter[int], form: str) -> None:
+def test_hello_and_compare(site2: Site, tried: Counter[int], form: str) -> None:
     before = site2.not_its()
     fields = [one.encode_name for kind in (Hello, Compare, Waiting) for one in msgspec.structs.fields(kind)]
     anything = st.recursive(values, lambda inner: st.lists(inner, max_size=3), max_leaves=6)
 
-    @settings(max_examples=80, suppress_health_check=[*HealthCheck])
+    @settings(max_examples=inputs(80), suppress_health_check=[*HealthCheck])
     @given(st.sampled_from(["hello", "compare", "wait"]), st.dictionaries(st.sampled_from(fields), anything))
     def holds(name: str, message: dict[str, Any]) -> None:
         whole = {"seconds": 0, **message} if name == "wait" else message

@@ -153,7 +153,7 @@ def test_deep_and_lying_msgpack_is_refused(body: bytes) -> None:
 
 def test_bad_base64_is_refused() -> None:
     body = encode(push(rows=[("a", b"abc")]), JSON).replace(b"YWJj", b"YW\xc3\xa9")
-    with pytest.raises(MessageInvalid):
+    with pytest.raises(MessageInvalid, match="not base64"):
         decode(body, Push, JSON)
 
 

@@ -11,9 +11,10 @@ import requests
 
 from msyncd.flow import conversation
 from msyncd.flow.compare import messages
+from msyncd.flow.compare.messages import Compare, Range
 from msyncd.flow.conversation import Complaint
 from msyncd.wire.bodies import MIB, Limits
-from msyncd.wire.codec import FORMATS, JSON
+from msyncd.wire.codec import FORMATS, JSON, encode
 from msyncd.wire.compression import WORTH_BYTES
 from msyncd.wire.login import FREE_FAILURES, LONGEST_WAIT
 from msyncd.wire.openapi import ENDPOINTS, STATUSES, document
@@ -115,6 +116,12 @@ def test_openapi_is_served_and_whole(primary: Primary) -> None:
     assert set(schemas) >= set(MESSAGES)
     for reference in re.findall(r'"\$ref": "#/components/schemas/(\w+)"', json.dumps(served)):
         assert reference in schemas
+
+
+def test_openapi_tells_binary_values_as_json_has_them() -> None:
+    digest = document()["components"]["schemas"]["Range"]["prefixItems"][2]
+    written = json.loads(encode(Compare("item", (), (), "", 1, 1, ranges=(Range(None, 0, b"\xff"),)), JSON))
+    assert set(written["ranges"][0][2]) == set(digest["properties"]) == {"base64"}
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)
