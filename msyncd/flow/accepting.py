@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 from msyncd.databases.interface import Reader, Writer
-from msyncd.errors import CloneRefused, FactsChanged, PeerRefused
+from msyncd.errors import CloneRefused, FactsChanged, MessageInvalid, PeerRefused
 from msyncd.flow.conversation import Batch, Push, PushReply
 from msyncd.flow.here import Here
 from msyncd.flow.inbound import take_in
@@ -58,6 +58,10 @@ def take_batch(writer: Writer, here: Here, known: Known, push: Push, mark: str) 
     """Apply a whole batch that goes on where the receipt ends, and move the receipt. `mark` is what it then shows."""
     site, batch = known.sync_id, push.batch
     check_epochs(here, batch)
+    if any(
+        one.leaves for one in batch.types
+    ):  # no rule is asked about them: the primary alone lets records leave (P11)
+        raise MessageInvalid("a satellite's batch says what leaves", hint="only the primary does")
     work = received(here.types, batch.types, site, known.stopped or {})
     outcome, told = take_in(writer, here, work, site, batch.mark, asked_for=records_of(here.types, push.included))
     if not batch.more:

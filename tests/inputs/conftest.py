@@ -50,6 +50,7 @@ class Site:
     token: str = ""
     facts_number: int = 0
     epochs: dict[str, int] = field(default_factory=dict)
+    pushed: list[int] = field(default_factory=list)
 
     def post(self, name: str, body: bytes, form: str = MSGPACK, **headers: str) -> requests.Response:
         authorization = BASIC if name == "hello" else f"Bearer {self.token}"
@@ -77,7 +78,7 @@ class Site:
         answer = self.post("hello", json.dumps(hello).encode(), JSON)
         assert answer.status_code == 200, answer.text
         welcome = answer.json()
-        self.token, self.facts_number = welcome["token"], welcome["facts_number"]
+        self.token, self.facts_number, self.pushed = welcome["token"], welcome["facts_number"], welcome["pushed"]
         self.epochs = {store: epoch for store, _, _, epoch, *_ in welcome["stores"]}
         return self
 

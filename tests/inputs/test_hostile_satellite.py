@@ -5,11 +5,12 @@ from typing import Any
 
 import msgspec
 import pytest
+import requests
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from msyncd.flow.compare.messages import Compare
-from msyncd.flow.conversation import Hello, Waiting
+from msyncd.flow.conversation import Hello, PushReply, Waiting
 from msyncd.wire.codec import FORMATS, MSGPACK, decode
 from msyncd.wire.openapi import ENDPOINTS
 from tests.inputs.conftest import Site, inputs
@@ -229,3 +230,42 @@ def test_hello_and_compare(site2: Site, tried: Counter[int], form: str) -> None:
 
     holds()
     assert site2.not_its() == before
+
+
+# --- what was found so ------------------------------------------------------------------------------------------------
+
+
+def pushed(site2: Site, **changes: Any) -> requests.Response:
+    """The answer to a batch of these changes, from where the primary has the site's log."""
+    site2.log_in()
+    batch = {"from": site2.pushed, "to": [0, site2.pushed[1] + 1], "mark": "m", "facts_number": site2.facts_number}
+    types = [{"columns": COLUMNS[changes["type"]], **changes}]
+    return site2.post("push", packed({"batch": {**batch, "types": types, "epochs": site2.epochs}, **site2.whose}))
+
+
+@pytest.mark.parametrize(("name", "key"), [("item", "i2"), ("transact", "theirs"), ("trans_line", 2)])
+def test_p11_it_lets_nothing_leave_the_primary(site2: Site, name: str, key: str | int) -> None:
+    before = site2.not_its()
+    answer = pushed(site2, type=name, leaves=[[key]])
+    assert (answer.status_code, site2.not_its()) == (400, before)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "reason"),
+    [
+        ("transact", {"rows": [[2**63, "S2", None, "nw"]]}, "transact.ID: 9223372036854775808 is beyond the 64 bits"),
+        ("trans_line", {"rows": [[2**63, "its", "i1", 1]]}, "trans_line.ID: 9223372036854775808 is beyond the 64 bits"),
+        ("trans_line", {"rows": [[7, "its", 2**63, 1]]}, "refers to item 9223372036854775808, which the primary does"),
+        ("trans_line", {"rows": [[8, 2**63, "i1", 1]]}, "goes with transact 9223372036854775808"),
+        ("transact", {"deletes": [[2**64 - 1]], "delete_stores": ["S2"]}, "too large"),
+    ],
+)
+def test_p21_a_key_that_only_another_database_can_hold_stops_nothing(
+    site2: Site, name: str, changes: dict[str, Any], reason: str
+) -> None:
+    """MariaDB's unsigned integers reach to 2^64; a primary on SQLite has no number like that."""
+    answer = pushed(site2, type=name, **changes)
+    assert answer.status_code == 200, answer.text
+    reply = decode(answer.content, PushReply)
+    assert reply.applied
+    assert reason in reply.refusals[-1].reason

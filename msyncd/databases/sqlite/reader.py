@@ -30,10 +30,14 @@ class SQLiteReader(Reader):
 
     def _fetch(self, sql: str, parameters: Sequence[Value] = ()) -> list[Row]:
         with mapped():
-            return self._connection.execute(sql, parameters).fetchall()
+            try:
+                return self._connection.execute(sql, parameters).fetchall()
+            except OverflowError:  # a key from a database whose integers are larger
+                return self._connection.execute(sql, [_comparable(one) for one in parameters]).fetchall()
 
     def execute(self, sql: str, parameters: Sequence[Value] = ()) -> list[Row]:
-        return self._fetch(sql, parameters)
+        with mapped():
+            return self._connection.execute(sql, parameters).fetchall()
 
     # --- the change log ---------------------------------------------------------------------------------------------
 
@@ -261,3 +265,8 @@ def _interest(interest: Interest | None) -> tuple[str, tuple[Value, ...]]:
 def entry_key(entry: Entry, width: int) -> Row:
     """The key of an entry, for a record type with `width` key columns."""
     return entry[KEY : KEY + width]
+
+
+def _comparable(value: Value) -> Value:
+    """A number that SQLite has no integer for is compared as text, which it reads as the column has its values."""
+    return str(value) if isinstance(value, int) and not -(2**63) <= value < 2**63 else value

@@ -27,6 +27,19 @@ def test_keys_are_logged_as_the_record_type_has_them(make_stock: MakeStock, key:
         assert all(reader.changed_since(stock.ids["one"], (value,), START) for value in values)
 
 
+@pytest.mark.parametrize("key", [("a",), ("a", "b")])
+def test_a_key_of_a_database_with_larger_integers_is_not_there(make_stock: MakeStock, key: tuple[str, ...]) -> None:
+    one = RecordType("one", "one", key, ("a", "b"), "any_site", "every_site")
+    schema = f"CREATE TABLE one (a BIGINT NOT NULL, b BIGINT NOT NULL, PRIMARY KEY ({', '.join(key)}));"
+    stock = make_stock(schema=schema, types=[one])
+    stock.run("INSERT INTO one VALUES (?, ?)", (2**63 - 1, 2**63 - 1))
+    there, beyond = (2**63 - 1,) * len(key), (2**63,) * len(key)
+    with stock.database.read() as reader:
+        assert set(reader.rows(stock.types["one"], [beyond, there])) == {there}
+        assert reader.existing("one", key, [beyond, there]) == {there}
+        assert set(reader.stores_of(stock.types["one"], [beyond, there])) == {there}
+
+
 @pytest.mark.parametrize("width", [2, 3, 5])
 def test_keys_of_several_columns(make_stock: MakeStock, width: int) -> None:
     names = [f"k{n}" for n in range(width)]
