@@ -37,6 +37,7 @@ usage: python3 run.py COMMAND [arguments]
   test    the test suite, on all cores, in some minutes (--all: what needs PostgreSQL, MariaDB or Chromium too, and
           what takes long; any other arguments go to pytest, which then runs what they say)
   soak    the checker, with faults and seeds, for as long as it is told (--hours 8 --kinds sqlite,postgresql,mariadb)
+  fuzz    atheris on what reads bytes of others (fuzz messages -max_total_time=60; alone it names all targets)
   lint    format, lint, types, import layers
   bench   the measurements of bench/ (arguments go to them)
   setup   only make .venv, with what tests need
@@ -263,19 +264,24 @@ def lint(arguments: Sequence[str]) -> None:
 
 
 def soak(arguments: Sequence[str]) -> None:
-    venv = Venv(ROOT, EVERYTHING)
-    ensure(venv)
-    os.chdir(ROOT)
-    become(venv, "python", "-m", "tests.faults.checker", *arguments)
+    become_module("tests.faults.checker", arguments)
+
+
+def fuzz(arguments: Sequence[str]) -> None:
+    become_module("tests.inputs.fuzz", arguments)
 
 
 def bench(arguments: Sequence[str]) -> None:
     if not (ROOT / "bench" / "__main__.py").is_file():
         sys.exit("this checkout has no bench/")
+    become_module("bench", arguments)
+
+
+def become_module(name: str, arguments: Sequence[str]) -> None:
     venv = Venv(ROOT, EVERYTHING)
     ensure(venv)
     os.chdir(ROOT)
-    become(venv, "python", "-m", "bench", *arguments)
+    become(venv, "python", "-m", name, *arguments)
 
 
 def compile_lock(name: str, words: str, arguments: Sequence[str], stdin: str | None = None) -> list[str]:
@@ -309,7 +315,7 @@ def main(arguments: Sequence[str]) -> None:
         say(USAGE, end="")
         sys.exit(0 if arguments else 2)
     command, *rest = arguments
-    own = {"test": test, "soak": soak, "lint": lint, "bench": bench, "lock": lock, "setup": setup}
+    own = {"test": test, "soak": soak, "fuzz": fuzz, "lint": lint, "bench": bench, "lock": lock, "setup": setup}
     try:
         if command in own:
             own[command](rest)

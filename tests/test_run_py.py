@@ -214,6 +214,7 @@ def test_without_a_command_it_shows_what_there_is() -> None:
         "demo",
         "test",
         "soak",
+        "fuzz",
         "lint",
         "bench",
         "setup",

@@ -123,6 +123,8 @@ def _syntax_flaw(error: yaml.YAMLError, text: str) -> Flaw:
     at = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     mark = Mark(at.line + 1, at.column + 1) if at else Mark(1, 1)
     lines = text.splitlines()
+    if lines and mark.line > len(lines) + text.endswith("\n"):  # the parser counts a line break that is not there
+        mark = Mark(len(lines), len(lines[-1]) + 1)
     for line in (mark.line, mark.line - 1):
         indent = re.match(r" *\t", lines[line - 1]) if 0 < line <= len(lines) else None
         if indent:

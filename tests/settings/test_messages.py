@@ -41,6 +41,7 @@ SYNTAX = [
     (b"this_site:\n\tsync_id: 2\n", "2:1: a tab stands in the indentation; indent with spaces"),
     (b"this_site: x\n\tsync_id: 2\n", "2:1: a tab stands in the indentation"),
     (b"a: 'open\n", "this is not YAML: found unexpected end of stream"),
+    (b"a: {b\n# c", "2:4: this is not YAML: did not find expected"),
     (b"a: b: c\n", "1:5: this is not YAML: mapping values are not allowed"),
     (b"a: [1\nb: 2\n", "this is not YAML: "),
     (b"a: \x07\n", "1:4: a character that YAML does not allow stands here (U+0007)"),
