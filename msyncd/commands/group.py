@@ -4,12 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
 
 from msyncd.commands.ending import ended, with_pipe
 from msyncd.commands.options import config_option, config_path
+
+
+def documentation() -> Path:
+    """The folder that messages call docs/: in the package as it is installed, beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "_docs"
+    return installed if installed.is_dir() else package.parent / "docs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +118,12 @@ class RootGroup(Group):
         for heading, commands in self.sections.items():
             with formatter.section(heading):
                 formatter.write_dl([(name.ljust(width), one.summary) for name, one in commands.items()])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The examples, and where the pages are that messages name."""
+        super().format_epilog(ctx, formatter)
+        with formatter.section("What messages call docs/"):
+            formatter.write(f"{'':>{formatter.current_indent}}{documentation()}\n")
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was named."""
