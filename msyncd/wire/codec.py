@@ -14,7 +14,8 @@ import msgspec
 
 from msyncd.errors import MessageInvalid
 from msyncd.flow.bundle.messages import BundleHead, BundleItem
-from msyncd.flow.conversation import Batch, Piece, Pull, PullReply, Push, PushReply, TypeChanges
+from msyncd.flow.compare.messages import Compare, Compared
+from msyncd.flow.conversation import Batch, Piece, Pull, PullReply, Push, PushReply, TypeChanges, Welcome
 
 MSGPACK: Final = "application/vnd.msyncd+msgpack"
 JSON: Final = "application/json"
@@ -86,12 +87,18 @@ def _check_keys(message: msgspec.Struct) -> None:
         case BundleItem():
             inside = (message.push, message.reply)
         case BundleHead():
-            inside = (message.place,)
+            inside = (message.place, message.welcome)
         case Pull():
             keys = [*(key for _, key in message.include), message.fill[2] if message.fill else None]
             for one in message.standing:
                 _all_of_length([one.row], len(one.columns), f"{one.type}: a standing record")
                 keys += [one.key, one.row]
+        case Compare():
+            keys = [message.after, *(one.upto for one in message.ranges), *message.keys]
+        case Compared():
+            keys = [message.upto, *(one.key for one in message.records)]
+        case Welcome():
+            keys = [one.key for one in message.refusals]
         case PushReply():
             keys = [*(key for _, key in message.needs), *(one.key for one in message.refusals)]
         case PullReply(piece=piece):

@@ -10,10 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msyncd.errors import MessageInvalid
-from msyncd.flow.conversation import Batch, Complaint, Hello, Pull, PullReply, Push, Standing, TypeChanges, Waiting
+from msyncd.flow.compare.messages import Compare, Compared, Digest, Range
+from msyncd.flow.conversation import (
+    Batch,
+    Complaint,
+    Hello,
+    Pull,
+    PullReply,
+    Push,
+    SpokenRefusal,
+    Standing,
+    TypeChanges,
+    Waiting,
+    Welcome,
+)
 from msyncd.model import START, Cursor
 from msyncd.wire.codec import FORMATS, JSON, MSGPACK, decode, encode
-from tests.wire.answers import hello_of
+from tests.wire.answers import FakeAnswers, hello_of
 
 VALUES = (
     st.none()
@@ -107,10 +120,31 @@ def test_a_standing_record_has_a_value_for_each_column() -> None:
         decode(encode(Pull(START, "", 1, "db-2", 1, 1, standing=standing)), Pull)
 
 
+def welcome_of(refusal: SpokenRefusal) -> Welcome:
+    return msgspec.structs.replace(FakeAnswers().hello(hello_of()), refusals=(refusal,))
+
+
 @pytest.mark.parametrize("more", [{"include": (("item", ({},)),)}, {"fill": (1, "item", ([],))}])
 def test_a_key_of_no_values_is_refused(more: dict[str, Any]) -> None:
     with pytest.raises(MessageInvalid, match="a key holds"):
         decode(encode(Pull(START, "", 1, "db-2", 1, 1, **more)), Pull)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Compare("item", ("ID",), (), "db-2", 1, 1, after=([],)),
+        Compare("item", ("ID",), (), "db-2", 1, 1, keys=(("a",), ({1: 2},))),
+        Compare("item", ("ID",), (), "db-2", 1, 1, ranges=(Range(([],), 1, b""),)),
+        Compared(records=(Digest(([],), None),)),
+        Compared(upto=([],)),
+        welcome_of(SpokenRefusal(1, "item", ([],), "no", "", False)),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_a_key_of_no_values_is_refused_in_every_message(message: msgspec.Struct) -> None:
+    with pytest.raises(MessageInvalid, match="a key holds"):
+        decode(encode(message), type(message))
 
 
 def test_a_pulled_batch_is_checked_like_a_pushed_one() -> None:
