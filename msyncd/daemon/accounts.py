@@ -23,6 +23,10 @@ class SettingsAccounts:
             made = self._made = settings, {peer.sync_id: _account(settings, peer) for peer in settings.sync_with}
         return made[1].get(sync_id)
 
+    def highest(self) -> int:
+        """As max_sync_id says."""
+        return self._settings().max_sync_id
+
 
 def slow_no(_given: str) -> bool:
     """What is asked where no such site is known: as slow as a hash, and never right."""

@@ -39,6 +39,9 @@ class Accounts(Protocol):
     def account(self, sync_id: int) -> Account | None:
         """None if no such site is known here."""
 
+    def highest(self) -> int:
+        """The highest sync ID that a site may have here: no secret, as those that there are might be."""
+
 
 class LoginBackedOff(LoginRefused):
     """Too many wrong log-ins: the password was not even looked at."""
@@ -115,12 +118,14 @@ class Login:
 
     def check(self, address: str, sync_id: int, user_name: str, password: str) -> Account:
         """The account, if the password is right. Raises LoginRefused, or LoginBackedOff with the seconds to wait."""
-        caller = (address, sync_id)
+        # Those that nobody can have count as one: each would have its free guesses otherwise, and its line in the log.
+        counted = sync_id if 0 < sync_id <= self._accounts.highest() else 0
+        caller = (address, counted)
         with self._lock:
-            self._refuse_while_waiting(caller)
+            self._refuse_while_waiting(caller, sync_id)
             # counted before the slow check: guesses at the same time would all be free otherwise
             self._from_address.failed(caller)
-            self._of_site.failed(sync_id)
+            self._of_site.failed(counted)
         account = self._accounts.account(sync_id)
         right = (account.verify if account else self._dummy)(password)
         named = hmac.compare_digest(user_name.encode(), account.user_name.encode()) if account else False
@@ -135,13 +140,13 @@ class Login:
             retry_after=wait or None,
         )
 
-    def _refuse_while_waiting(self, caller: tuple[str, int]) -> None:
+    def _refuse_while_waiting(self, caller: tuple[str, int], sync_id: int) -> None:
         seconds = self._from_address.seconds_left(caller)
         if caller not in self._good:  # whoever guesses elsewhere must not keep out a site that is known from here
             seconds = max(seconds, self._of_site.seconds_left(caller[1]))
         if seconds > 0:
             raise LoginBackedOff(
-                f"too many wrong log-ins for site {caller[1]}", hint="wait, then try again", retry_after=seconds
+                f"too many wrong log-ins for site {sync_id}", hint="wait, then try again", retry_after=seconds
             )
 
     def _remember(self, caller: tuple[str, int]) -> None:

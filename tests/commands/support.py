@@ -158,6 +158,9 @@ class _OneAccount:
     def account(self, sync_id: int) -> Account | None:
         return Account("sync", lambda given: given == "secret", "1") if sync_id in (2, 3) else None
 
+    def highest(self) -> int:
+        return 64
+
 
 def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """`msyncd` as a process of its own: for exit statuses and what stands on which stream."""

@@ -124,6 +124,9 @@ class FakeAccounts:
             return None
         return Account("sync", lambda given: self.same(password, given), self.versions.get(sync_id, "1"))
 
+    def highest(self) -> int:
+        return 64
+
     def same(self, password: str | None, given: str) -> bool:
         """None: an unknown site's, which nothing equals."""
         self.checked += 1

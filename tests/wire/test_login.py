@@ -46,6 +46,14 @@ def test_a_few_failures_are_free_then_each_waits_longer(login: Login, accounts: 
     guess(login, FREE_FAILURES)  # free again after a success
 
 
+def test_sync_ids_that_no_site_can_have_give_no_free_guesses_of_their_own(login: Login, accounts: FakeAccounts) -> None:
+    for site in range(1000, 1100):
+        guess(login, 1, site=site)
+    guess(login, 1, site=-1)
+    assert accounts.checked == FREE_FAILURES + 1
+    assert login.check("10.0.0.1", 2, "sync", "secret").version == "1"  # a site at the same address is not concerned
+
+
 def test_the_slow_hash_does_not_run_while_waiting(login: Login, accounts: FakeAccounts) -> None:
     guess(login, FREE_FAILURES + 1)
     before = accounts.checked
