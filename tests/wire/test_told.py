@@ -4,9 +4,9 @@ import pytest
 from structlog import get_logger
 from structlog.testing import capture_logs
 
-from msyncd.errors import CloneRefused, DatabaseUnavailable, FactsChanged, MsyncdError
+from msyncd.errors import CloneRefused, DatabaseUnavailable, FactsChanged, MessageInvalid, MsyncdError
 from msyncd.wire.codec import JSON, encode
-from msyncd.wire.told import AGAIN_SECONDS, Told
+from msyncd.wire.told import AGAIN_SECONDS, LONGEST, MOST, Told
 from tests.wire.answers import hello_of, push_of
 from tests.wire.conftest import Clock, Primary
 from tests.wire.raw import BASIC, Raw
@@ -72,3 +72,18 @@ def test_what_stays_wrong_is_said_again_now_and_then() -> None:
         told.failed(3, "hello", "192.0.2.8", CLONE)
         told.answered(2, "hello")
     assert [(one["log_level"], one["site"]) for one in logged] == [("warning", 2), ("warning", 2), ("warning", 3)]
+
+
+def test_a_site_that_is_refused_for_ever_other_things_fills_no_disk() -> None:
+    clock = Clock()
+    with capture_logs() as logged:
+        told = Told(get_logger("test"), clock)
+        for number in range(1000):
+            told.failed(2, "push", "192.0.2.7", MessageInvalid(f"{number}: a column is named twice {'x' * 100_000}"))
+            told.answered(2, "push")
+        assert len(logged) == MOST
+        assert max(len(one["event"]) for one in logged) <= LONGEST
+        told.failed(3, "push", "192.0.2.8", CLONE)
+        clock.now += AGAIN_SECONDS
+        told.failed(2, "push", "192.0.2.7", CLONE)
+    assert [one["site"] for one in logged[MOST:]] == [3, 2]
