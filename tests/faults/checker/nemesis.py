@@ -12,6 +12,7 @@ from contextlib import closing, suppress
 
 from tests.faults.checker.clients import Journal, Wrote
 from tests.faults.checker.country import Country, store_of
+from tests.faults.checker.ownership import Move
 
 HARMLESS = "from msyncd import hookimpl\n\n@hookimpl\ndef msyncd_check(changes):\n    return None\n"
 BROKEN_YAML = "this_site: [\n"
@@ -25,7 +26,7 @@ class Nemesis:
         self._random = random.Random(seed * 7 + 1)
         self._end = threading.Event()
         self.done: list[str] = []
-        self.moves: list[tuple[str, int]] = []
+        self.moves: list[tuple[str, Move]] = []
         satellites = country.sites[1:]
         self._harm: list[tuple[int, Callable[[], str]]] = [
             (6, lambda: self._kill(self._random.choice(country.sites))),
@@ -186,6 +187,6 @@ class Nemesis:
         store = self._random.choice(sorted(self._country.wishes))
         site = self._random.choice([one for one in self._country.sites if one != self._country.wishes[store]])
         self._country.wishes[store] = site
-        self.moves.append((store, site))
+        self.moves.append((store, Move(site, time.monotonic())))
         self._country.configure()
         return f"move {store} to {site}"

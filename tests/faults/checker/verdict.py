@@ -9,6 +9,7 @@ from typing import Any
 from msyncd.testing.application import Connection
 from tests.faults.checker.clients import TORN, Journal, Wrote
 from tests.faults.checker.country import PATIENCE, Country, store_of
+from tests.faults.checker.ownership import Edit, Move, second_owner
 
 OF_STORE = ("register", "stock", "doc", "doc_line")
 
@@ -32,7 +33,7 @@ class Verdict:
     """`wrong` says everything that is not as it must be; empty if all is well."""
 
     def __init__(
-        self, country: Country, journal: Journal, moves: list[tuple[str, int]], patience: float = PATIENCE
+        self, country: Country, journal: Journal, moves: list[tuple[str, Move]], patience: float = PATIENCE
     ) -> None:
         self._country, self._journal, self._moves, self._patience = country, journal, moves, patience
         self.wrong: list[str] = []
@@ -119,29 +120,18 @@ class Verdict:
                 yield f"stock {key} says {row[2]}, and the documents of its store make {lines}"
 
     def _two_owners(self) -> Iterator[str]:
-        """The sites that wrote for a store, one after the other, are those to which it was moved, in that order.
-
-        Of two writes that overlap nobody knows which came first: when a program hears that it has committed, another
-        site may have taken the store over. Such writes say nothing of the order.
-        """
-        by_store: dict[str, list[Wrote]] = defaultdict(list)
+        """At every moment only the site at which a store was active edited it."""
+        by_store: dict[str, list[Edit]] = defaultdict(list)
         for one in self._journal.wrote:
             if one.sure and one.store:
-                by_store[one.store].append(one)
-        for store, wrote in by_store.items():
-            turns: list[Wrote] = []
-            for one in sorted(wrote, key=lambda one: one.ended):
-                overlaps = any(
-                    one.began < other.ended and other.began < one.ended for other in wrote if other.site != one.site
-                )
-                if not overlaps and (not turns or turns[-1].site != one.site):
-                    turns.append(one)
-            order = [one.site for one in turns]
+                by_store[one.store].append(Edit(one.site, one.began, one.ended))
+        for store, edits in by_store.items():
             home = next(site for site in self._country.sites if store_of(site) == store)
-            wished = iter([home, *(site for moved, site in self._moves if moved == store)])
-            if not all(site in wished for site in order):
-                when = ", ".join(f"{one.site} from {one.began:.3f} to {one.ended:.3f}" for one in turns)
-                yield f"store {store} was edited on sites {order} in turn ({when}), and moved {self._moves}"
+            moves = [move for moved, move in self._moves if moved == store]
+            if (second := second_owner(home, moves, edits)) is not None:
+                others = [one for one in edits if one.site != second.site]
+                beside = sorted(others, key=lambda one: abs(one.ended - second.began))[:3]
+                yield f"store {store} of site {home} had a second owner: {second}, beside {beside}, with {moves}"
 
 
 def _last_states(wrote: list[Wrote]) -> list[object]:
