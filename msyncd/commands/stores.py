@@ -115,9 +115,10 @@ def _wishes(settings: "Settings") -> dict[str, int]:
 def move(store: str, site: int | None, to_site: int | None, force: bool, yes: bool, as_json: bool) -> int:
     """Make STORE active on SITE: edit the lists active_stores in the primary's YAML.
 
-    STORE is its code, or its value in the store column. A store without records is active there at once. One with
-    records is handed over: nobody can edit them until the old site has sent what it has and the new one holds all of
-    it. `msyncd stores list` and `msyncd status` say what is waited for. Moved back meanwhile, it stays.
+    STORE is its code, or its value in the store column. A store to which nobody can have written is active there
+    at once. Any other is handed over: nobody can edit its records until the old site has sent what it has and the new
+    one holds all of it. `msyncd stores list` and `msyncd status` say what is waited for. Moved back meanwhile, it
+    stays.
 
     With --force what the old site has not sent is kept in quarantine, should it ever come back, and not applied.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from msyncd.errors import MsyncdError, WrongUsage
 from msyncd.flow.adopting import has_records
 from msyncd.flow.facts import held_elsewhere
-from msyncd.flow.ledger import handovers
+from msyncd.flow.ledger import handovers, sites
 from msyncd.flow.looking import Look
 from msyncd.model import PRIMARY, StoreFact
 
@@ -37,7 +37,7 @@ class Abandoning:
 
 
 def abandoning(found: Look, fact: StoreFact, goal: int) -> Abandoning | None:
-    """None if there is nobody to be waited for, as for a store without records. Raises OnlyThere, WrongUsage."""
+    """None if there is nobody to be waited for, since nobody can have written. Raises OnlyThere, WrongUsage."""
     way = fact.hand_over
     dead = way.from_site if way is not None and way.step == "draining" else fact.edited_at
     if dead is None or dead == goal:
@@ -47,9 +47,10 @@ def abandoning(found: Look, fact: StoreFact, goal: int) -> Abandoning | None:
     if not found.installed:
         return None
     with found.here.database.read() as reader:
-        if not has_records(reader, found.here, fact.store):
+        records = has_records(reader, found.here, fact.store)
+        if not records and not sites.may_have_written(reader, dead):
             return None
-    if not held_elsewhere(found.here.facts, fact.store, goal):
+    if records and not held_elsewhere(found.here.facts, fact.store, goal):
         raise OnlyThere(
             f"only site {dead} holds the records of store {fact.code}: neither the primary nor site {goal} has a copy",
             hint=f"bring site {dead} back; nothing was written",

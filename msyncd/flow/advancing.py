@@ -15,7 +15,7 @@ from msyncd.flow.facts import declared_stores, renewed, settle
 from msyncd.flow.handover import Moved, moves, stepped, with_stores
 from msyncd.flow.handover_waits import is_filled, waits_for
 from msyncd.flow.here import Here
-from msyncd.flow.ledger import handovers
+from msyncd.flow.ledger import handovers, sites
 from msyncd.flow.world import FlowWorld
 from msyncd.model import Cursor
 from msyncd.plugins import seeing
@@ -40,7 +40,14 @@ def settle_facts(writer: Writer, here: Here) -> Settlement:
     old = here.facts
     stores = declared_stores(writer, here.settings, here.types)
     forced = handovers.forced(writer)
-    settled = settle(here.settings, stores, old, holds=lambda store: has_records(writer, here, store), forced=forced)
+    settled = settle(
+        here.settings,
+        stores,
+        old,
+        holds=lambda store: has_records(writer, here, store),
+        unheard=lambda site: sites.may_have_written(writer, site),
+        forced=forced,
+    )
     if settled.changed:
         here = adopt(writer, here, settled.facts)
     here = advance(writer, here)

@@ -8,6 +8,7 @@ from msyncd.databases.values import Scope
 from msyncd.errors import Problem
 from msyncd.flow.facts import declared_stores, read_facts, settle
 from msyncd.flow.here import Here
+from msyncd.flow.ledger import sites
 from msyncd.flow.looking import Look
 from msyncd.flow.opening import another_site
 from msyncd.flow.types import Reference, TypeSet
@@ -34,7 +35,11 @@ def _stores(reader: Reader, here: Here, *, installed: bool) -> tuple[Problem, ..
     old = read_facts(reader) if installed else settle(here.settings, {}, here.facts, holds=lambda _store: False).facts
     stores = declared_stores(reader, here.settings, here.types)
     return settle(
-        here.settings, stores, old, holds=lambda store: _has_records(reader, here, store, installed=installed)
+        here.settings,
+        stores,
+        old,
+        holds=lambda store: _has_records(reader, here, store, installed=installed),
+        unheard=lambda site: installed and sites.may_have_written(reader, site),
     ).problems
 
 

@@ -118,12 +118,13 @@ def settle(
     old: Facts,
     *,
     holds: Callable[[str], bool],
+    unheard: Callable[[int | None], bool] = lambda _site: False,
     forced: Mapping[str, int] | None = None,
 ) -> Settled:
     """Hear the primary's YAML: make facts of the wishes that can be fulfilled, now or by a hand-over.
 
-    `holds` says whether a store has records, so that only a hand-over may move it. `forced`: stores whose old site is
-    not to be waited for, and where they are then to go.
+    `holds` says whether a store has records, so that only a hand-over may move it; `unheard`, whether a site may have
+    written some that have not come. `forced`: stores whose old site is not to be waited for, and where they then go.
     """
     problems: list[Problem] = []
     by_code = {one.code: one.store for one in stores.values()}
@@ -150,10 +151,12 @@ def settle(
         records = was.hand_over is not None or (was.active_site != wish and holds(store))
         if wish is None and store not in stores and store in by_code and not records:
             continue  # the code by which the YAML called a store before it existed: that store has its own value now
+        known, records = records, records or (was.active_site != wish and unheard(was.active_site))
         if wish is None and records and was.home:
-            problems.append(_homeless(_place(settings, min(was.home)), declared.code, was))
+            problems.append(_homeless(_place(settings, min(was.home)), declared.code, was, known=known))
         fact = replace(was, code=declared.code, name=declared.name)
-        dead = wish is not None and (forced or {}).get(store) == wish and held_elsewhere(old, store, wish)
+        spared = not known or (wish is not None and held_elsewhere(old, store, wish))
+        dead = wish is not None and (forced or {}).get(store) == wish and spared
         facts[store] = wished(fact, wish, records=records, forced=dead, copied=_copied(old, PRIMARY, store))
     for sync_id, site in sites.items():
         mine = frozenset(one.store for one in facts.values() if one.active_site == sync_id)
@@ -233,13 +236,14 @@ def destinations(facts: Facts, stores: Iterable[str]) -> frozenset[int]:
     return frozenset(found)
 
 
-def _homeless(place: Place, code: str, was: StoreFact) -> Problem:
+def _homeless(place: Place, code: str, was: StoreFact, *, known: bool) -> Problem:
     at = was.hand_over.to_site if was.hand_over is not None else was.active_site
+    has = f"has records and is active on site {at}" if known else f"may have records that site {at} has not sent"
     return Problem(
         place.file,
         place.line,
         place.column,
-        f"store {code} has records and is active on site {at}; this edit would make it active on no site",
+        f"store {code} {has}; this edit would make it active on no site",
         f"write {code} back to site {at}, or to the list of the site to which it is to be handed over",
     )
 

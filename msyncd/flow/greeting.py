@@ -10,6 +10,7 @@ from msyncd.databases.interface import Reader, Writer
 from msyncd.errors import CloneRefused, PeerRefused, RestoredBackup
 from msyncd.flow.adopting import adopt
 from msyncd.flow.conversation import PROTOCOL_VERSION, Hello, Welcome
+from msyncd.flow.facts import renewed
 from msyncd.flow.fill import begin_anew, scope_of
 from msyncd.flow.handover import with_stores
 from msyncd.flow.here import Here
@@ -24,24 +25,21 @@ from msyncd.model import START, HandOver, Site
 
 def greet(here: Here, hello: Hello) -> Welcome:
     """Register a satellite, or recognise it; tell it where both stand. Raises CloneRefused, PeerRefused."""
-    site = here.facts.sites.get(hello.sync_id)
     if hello.protocol != PROTOCOL_VERSION:
         raise PeerRefused(
             f"site {hello.sync_id} speaks protocol {hello.protocol}, the primary {PROTOCOL_VERSION}",
             hint="upgrade the older of the two",
         )
-    if site is None or hello.sync_id == here.site:
-        raise PeerRefused(
-            f"sync ID {hello.sync_id} is not in the primary's sync_with",
-            hint="add it there, or correct sync_id here",
-        )
+    _listed(here, hello)
     stopped = stopped_between(here.types, hello.record_types, peer=hello.sync_id)
     if hello.probe:
         with here.database.read() as reader:
             known = sites.known(reader, hello.sync_id)
             recognise(reader, known, hello)
-            return _welcome(reader, here, hello, site, known, stopped)
+            return _welcome(reader, here, hello, _listed(here, hello), known, stopped)
     with here.database.write() as writer:
+        here = renewed(writer, here)  # a hand-over may have taken a step since
+        site = _listed(here, hello)
         known = sites.known(writer, hello.sync_id)
         refuse_strangers(writer, known, hello)
         if known.generation > hello.generation and known.database_id is not None:
@@ -55,6 +53,16 @@ def greet(here: Here, hello: Hello) -> Welcome:
         refusals.forget(writer, hello.sync_id, hello.heard)
         known = sites.known(writer, hello.sync_id)
         return _welcome(writer, here, hello, site, known, stopped)
+
+
+def _listed(here: Here, hello: Hello) -> Site:
+    site = here.facts.sites.get(hello.sync_id)
+    if site is None or hello.sync_id == here.site:
+        raise PeerRefused(
+            f"sync ID {hello.sync_id} is not in the primary's sync_with",
+            hint="add it there, or correct sync_id here",
+        )
+    return site
 
 
 def recognise(reader: Reader, known: Known, hello: Hello) -> None:

@@ -23,8 +23,9 @@ class Triggers:
 class StoreMove:
     """A store that the edit would make active on another site (None: on no site). `code` is what people call it.
 
-    `hand_over`: it has records, so it becomes active there when it holds them. One with records that would be active on
-    no site stays where it is: it is not `possible`. From a site to itself: a hand-over that is called off.
+    `hand_over`: it has records, or may have some that its site has not sent, so it becomes active there when that holds
+    them. Such a one that would be active on no site stays: it is not `possible`. From a site to itself: a hand-over
+    that is called off.
     """
 
     store: str
@@ -107,15 +108,20 @@ class Plan:
         where = f"to {self._site(one.to_site)}" if one.to_site is not None else "to no site"
         if one.from_site == one.to_site:
             return f"the hand-over of store {one.code} is called off: it goes back {where}"
+        unsent = f"records that {self._site(one.from_site)}, may not have sent"
         if one.hand_over:
+            with_them = (
+                f"{_count(one.records)}: nobody can edit them" if one.records else f"{unsent}: nobody can edit it"
+            )
             return (
-                f"store {one.code} is handed over {whence} {where}, with {_count(one.records)}: nobody can edit them "
+                f"store {one.code} is handed over {whence} {where}, with {with_them} "
                 f"until {self._site(one.from_site)}, has sent what it has, and {self._site(one.to_site)}, has it all"
             )
         if one.possible:
             return f"store {one.code} moves {whence} {where}; it has no records"
         return (
-            f"store {one.code} would move {whence} {where}, but it has {_count(one.records)}: it stays where it is, "
+            f"store {one.code} would move {whence} {where}, but it "
+            f"{f'has {_count(one.records)}' if one.records else f'may have {unsent}'}: it stays where it is, "
             "until another site's list names it"
         )
 

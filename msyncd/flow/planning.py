@@ -125,8 +125,14 @@ class _Planning:
             if goal(was) != wish and goal(was) is not None:
                 records = self._records_of(store)
                 whence = was.hand_over.from_site if was.hand_over is not None else was.active_site
-                by_hand_over = records > 0 and wish is not None
-                yield StoreMove(store, was.code, whence, wish, records, not records or by_hand_over, by_hand_over)
+                # a satellite's application may have written what has not come
+                stays = records > 0 or (whence is not None and whence != PRIMARY and self._has_called(whence))
+                by_hand_over = stays and wish is not None
+                yield StoreMove(store, was.code, whence, wish, records, not stays or by_hand_over, by_hand_over)
+
+    def _has_called(self, site: int) -> bool:
+        known = self._known.get(site)
+        return known is not None and known.has_called
 
     def _records_of(self, store: str) -> int:
         """How many records that are edited where their store is active there are, here or passing through."""
@@ -145,10 +151,8 @@ class _Planning:
     def _audience(self, site: int, facts: Facts) -> _Audience:
         """What a site reaches. One that has not joined yet reaches nothing, and is owed all once it is listed."""
         listed = self._old is not None and site in {one.sync_id for one in self._old.sync_with}
-        known = self._known.get(site)
-        joined = site == PRIMARY or (known is not None and known.database_id is not None)
         after = _reaches(self._types, facts, site)
-        if not joined:
+        if site != PRIMARY and not self._has_called(site):
             return _Audience(site, after if listed else {}, after)
         return _Audience(site, _reaches(self._old_types or self._types, self._old_facts, site), after)
 

@@ -146,7 +146,7 @@ def test_a_record_type_that_goes_to_every_site_from_now_on(sites: Sites) -> None
     assert come > 0
 
 
-def test_p31_a_store_moves_at_once_if_it_has_no_records_and_by_a_hand_over_if_it_has(tmp_path: Path) -> None:
+def test_p31_a_store_to_which_its_site_may_have_written_is_handed_over(tmp_path: Path) -> None:
     with stock_sites(tmp_path) as sites:
         stock(sites[3], "k", "KAL")
         invoice(sites[3], "v", "KAL", lines=2)
@@ -154,17 +154,19 @@ def test_p31_a_store_moves_at_once_if_it_has_no_records_and_by_a_hand_over_if_it
         wish = {1: ["CMS"], 2: ["BUM", "KAL", "KDI"], 3: []}
         plan = plan_of(sites, active_stores=wish)
         told = {one.code: (one.from_site, one.to_site, one.records, one.hand_over) for one in plan.stores}
-        assert told == {"KAL": (3, 2, 4, True), "KDI": (3, 2, 0, False)}
+        assert told == {"KAL": (3, 2, 4, True), "KDI": (3, 2, 0, True)}
         assert flows(plan, "fill", 2) == flows(plan, "leave", 3) == {"stock": 1, "invoice": 1, "line": 2}
         (line,) = [line for line in plan.lines() if line.startswith("store KAL")]
         assert line == (
             "store KAL is handed over from site 3, site 3 to site 2, site 2, with 4 records: nobody can edit them "
             "until site 3, site 3, has sent what it has, and site 2, site 2, has it all"
         )
+        (line,) = [line for line in plan.lines() if line.startswith("store KDI")]
+        assert "with records that site 3, site 3, may not have sent: nobody can edit it until" in line
         before = [counted(sites[2]), counted(sites[3])]
         sites.primary.reload(active_stores=wish)
         facts = sites.primary.here.facts
-        assert (facts.stores["s-KAL"].edited_at, facts.active_site("s-KDI")) == (None, 2)
+        assert (facts.stores["s-KAL"].edited_at, facts.stores["s-KDI"].edited_at) == (None, None)
         assert plan_of(sites, active_stores=wish).stores == (), "it is under way already"
         back = plan_of(sites, active_stores=ACTIVE)
         assert "the hand-over of store KAL is called off: it goes back to site 3, site 3" in back.lines()
@@ -176,7 +178,7 @@ def test_p31_a_store_moves_at_once_if_it_has_no_records_and_by_a_hand_over_if_it
 
 
 def test_a_store_that_would_be_active_nowhere(tmp_path: Path) -> None:
-    with stock_sites(tmp_path) as sites:
+    with stock_sites(tmp_path, joined=False) as sites:
         plan = plan_of(sites, active_stores={1: ["CMS"], 2: ["BUM"], 3: ["KAL"]})
         assert [(one.code, one.to_site, one.possible) for one in plan.stores] == [("KDI", None, True)]
         assert "store KDI moves from site 3, site 3 to no site; it has no records" in plan.lines()
@@ -191,7 +193,19 @@ def test_a_store_with_records_that_would_be_active_nowhere_stays(tmp_path: Path)
             ("KDI", None, False, False)
         ]
         assert plan.records == ()
-        assert any(line.startswith("store KDI would move from site 3, site 3 to no site, but") for line in plan.lines())
+        moved = "store KDI would move from site 3, site 3 to no site, but it has 1 record:"
+        assert any(line.startswith(moved) for line in plan.lines())
+
+
+def test_a_store_to_which_its_site_may_have_written_stays(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        nowhere = {1: ["CMS"], 2: ["BUM"], 3: ["KAL"]}
+        plan = plan_of(sites, active_stores=nowhere)
+        assert [(one.code, one.to_site, one.possible) for one in plan.stores] == [("KDI", None, False)]
+        assert any("but it may have records that site 3, site 3, may not have sent:" in one for one in plan.lines())
+        (problem,) = sites.primary.reload(active_stores=nowhere)
+        assert problem.message.startswith("store KDI may have records that site 3 has not sent; this edit")
+        assert sites.primary.here.facts.active_site("s-KDI") == 3
 
 
 def test_a_store_that_is_active_for_the_first_time_or_does_not_exist(tmp_path: Path) -> None:

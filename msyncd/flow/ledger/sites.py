@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from msyncd.databases.interface import Reader, Writer
-from msyncd.model import START, Cursor, Value
+from msyncd.model import PRIMARY, START, Cursor, Value
 
 RENEWED = timedelta(minutes=10)
 """How often an idle cycle notes that it went well: often enough for `late`, which is a day; else it writes nothing."""
@@ -37,6 +37,11 @@ class Known:
     filling: str | None = None
     stopped: Mapping[str, str] | None = None
     public_key: str = ""
+
+    @property
+    def has_called(self) -> bool:
+        """Whether it has ever said hello."""
+        return self.database_id is not None
 
     def success_is_old(self, now: datetime) -> bool:
         """Whether a success of now is to be noted, though nothing else is; also if the clock was set back."""
@@ -79,6 +84,11 @@ def known_all(reader: Reader) -> dict[int, Known]:
             str(row[17] or ""),
         )
     return found
+
+
+def may_have_written(reader: Reader, sync_id: int | None) -> bool:
+    """On the primary: whether a satellite may have records that have not come. Since it has called, it may edit."""
+    return sync_id is not None and sync_id != PRIMARY and known(reader, sync_id).has_called
 
 
 def note(writer: Writer, sync_id: int, **values: Value) -> None:
