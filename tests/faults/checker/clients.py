@@ -20,6 +20,10 @@ GROUP BY d.ID, d.line_count HAVING count(l.ID) <> d.line_count
 """Documents without all their lines: nobody may ever see one."""
 
 
+NOTHING = object()
+"""What a transaction says that wrote nothing: no guard was asked, so it tells of nobody's right to write."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wrote:
     """A write that was tried. `state` is the record as it then stands: an amount, lines, None if deleted.
@@ -121,6 +125,9 @@ class Program(threading.Thread):
         try:
             db.begin()
             state = work()
+            if state is NOTHING:
+                db.rollback()
+                return False
         except db.errors as error:
             with suppress(db.errors):
                 db.rollback()
@@ -164,16 +171,18 @@ class Program(threading.Thread):
             self._docs[store].append(key)
 
     def _edit_document(self, db: Connection, store: str, key: str) -> None:
-        """One line more, or another quantity."""
+        """One line more, or another quantity; of a document that left with its store, nothing."""
 
         def work() -> object:
             lines = self._lines(db, key)
+            if not lines:
+                return NOTHING
             if len(lines) < 6 and self._random.random() < 0.5:
-                line, quantity = f"{key}-{max((int(one.rsplit('-')[-1]) for one in lines), default=0) + 1}", 3
+                line, quantity = f"{key}-{max(int(one.rsplit('-')[-1]) for one in lines) + 1}", 3
                 db.execute("INSERT INTO doc_line VALUES (?, ?, NULL, ?)", (line, key, quantity))
                 db.execute("UPDATE doc SET line_count = line_count + 1 WHERE ID = ?", (key,))
                 self._balance(db, store, quantity)
-            elif lines:
+            else:
                 line = self._random.choice(sorted(lines))
                 db.execute("UPDATE doc_line SET quantity = quantity + 1 WHERE ID = ?", (line,))
                 self._balance(db, store, 1)
