@@ -12,7 +12,9 @@ _DATA: Final = (
     " (SELECT max(id) FROM msyncd_quarantine)"
 )
 _OURS: Final = "LIKE REPLACE(REPLACE(DATABASE(), '_', '\\_'), '%', '\\%') || '/%'"
-_SCHEMA: Final = f"SELECT NAME, TABLE_ID, N_COLS FROM information_schema.INNODB_SYS_TABLES WHERE NAME {_OURS} ORDER BY 1"
+_SCHEMA: Final = (
+    f"SELECT NAME, TABLE_ID, N_COLS FROM information_schema.INNODB_SYS_TABLES WHERE NAME {_OURS} ORDER BY NAME"
+)
 _COLUMNS: Final = (  # a table stays the same one when a column is called otherwise, or holds more
     "SELECT sum(crc32(concat_ws('/', c.TABLE_ID, c.POS, c.NAME, c.MTYPE, c.PRTYPE, c.LEN)))"
     " FROM information_schema.INNODB_SYS_COLUMNS c JOIN information_schema.INNODB_SYS_TABLES t USING (TABLE_ID)"
