@@ -37,7 +37,8 @@ class PrivateServer:
     @staticmethod
     def can_run() -> bool:
         """Whether the server's programs are here, and somebody as whom they run."""
-        return _program("initdb") is not None and (os.geteuid() != 0 or _exists(_USER))
+        as_whom = os.geteuid() != 0 or (_exists(_USER) and shutil.which("setpriv") is not None)
+        return _program("initdb") is not None and as_whom
 
     def __enter__(self) -> Self:
         if os.geteuid() == 0:

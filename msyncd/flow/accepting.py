@@ -58,9 +58,7 @@ def take_batch(writer: Writer, here: Here, known: Known, push: Push, mark: str) 
     """Apply a whole batch that goes on where the receipt ends, and move the receipt. `mark` is what it then shows."""
     site, batch = known.sync_id, push.batch
     check_epochs(here, batch)
-    if any(
-        one.leaves for one in batch.types
-    ):  # no rule is asked about them: the primary alone lets records leave (P11)
+    if any(one.leaves for one in batch.types):  # P11; and no rule is asked about them
         raise MessageInvalid("a satellite's batch says what leaves", hint="only the primary does")
     work = received(here.types, batch.types, site, known.stopped or {})
     outcome, told = take_in(writer, here, work, site, batch.mark, asked_for=records_of(here.types, push.included))

@@ -33,12 +33,12 @@ def adopt(writer: Writer, here: Here, new: Facts) -> Here:
     for site, changed in rerouted(old, new).items():
         if site == here.site:
             _reroute_here(writer, here, old, changed)
-        elif sites.known(writer, site).database_id is not None:
+        elif sites.known(writer, site).has_called:
             _fill(writer, here, site, changed)
     for site, changed in rehomed(old, new).items():
         if site == here.site:
             _rehome_here(writer, here, changed)
-        elif sites.known(writer, site).database_id is not None:
+        elif sites.known(writer, site).has_called:
             _rehome(writer, here, site, changed)
     return here
 

@@ -131,7 +131,7 @@ def _look_after_lost(writer: Writer, here: Here, installed: Installed) -> None:
         one = here.types.types[name]
         if here.is_primary:
             for site, known in sites.known_all(writer).items():
-                if site != here.site and known.database_id is not None:
+                if site != here.site and known.has_called:
                     because = f"table {one.table} was rebuilt"
                     fills.begin(writer, site, because=because, now=here.now(), record_type=here.types.root(name))
         elif one.edited_on == "active_site":

@@ -220,8 +220,7 @@ class _Planning:
             return
         stay = {one.sync_id for one in self._here.settings.sync_with}
         for one in self._old.sync_with:
-            known = self._known.get(one.sync_id)
-            if one.sync_id not in stay and known is not None and known.database_id is not None:
+            if one.sync_id not in stay and self._has_called(one.sync_id):
                 yield f"site {one.sync_id}, {one.name}, is refused from then on; what it has not sent yet stays there"
 
     # --- a satellite --------------------------------------------------------------------------------------------------

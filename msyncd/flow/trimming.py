@@ -44,7 +44,7 @@ def needed_from(reader: Reader, here: Here, end: Cursor) -> Cursor:
         expected = [
             one.confirmed
             for sync_id, one in known.items()
-            if sync_id in here.facts.sites and sync_id != here.site and one.database_id is not None
+            if sync_id in here.facts.sites and sync_id != here.site and one.has_called
         ]
         expected += [one.boundary for one in fills.fills(reader) if one.site in here.facts.sites]
     else:

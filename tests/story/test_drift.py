@@ -1,0 +1,61 @@
+"""A column is called otherwise at one end while daemons run: its type stops, in words, and goes on when corrected."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.daemon.conftest import free_port
+from tests.servers import Databases
+from tests.workers.conftest import Country, until
+
+PAIRS = ("sqlite-sqlite", "sqlite-postgresql", "postgresql-mariadb", "mariadb-sqlite")
+pytestmark = pytest.mark.timeout(300)
+SITE = 2
+
+
+@pytest.fixture(params=PAIRS)
+def country(request: pytest.FixtureRequest, tmp_path: Path, databases: Databases) -> Iterator[Country]:
+    """A primary on one kind of database and a satellite on another, which run and are level."""
+    primary, satellite = request.param.split("-")
+    with ExitStack() as stack:
+        url = stack.enter_context(databases.fresh(primary, tmp_path))
+        its = stack.enter_context(databases.fresh(satellite, tmp_path))
+        one = Country(tmp_path, url, [free_port()], {SITE: its})
+        try:
+            one.start(1)
+            one.start_satellites()
+            until("the satellite is filled", lambda: one.rows(SITE, "store"))
+            until("its store is active there", lambda: one.may_write(SITE))
+            yield one
+        finally:
+            one.close()
+            print(one.logs())  # shown if the test fails
+
+
+def said(country: Country, *words: str) -> bool:
+    """Whether both ends have said that in one line of their logs."""
+    return all(
+        any(all(word in line for word in words) for line in country.log(name).splitlines())
+        for name in ("worker1", f"site{SITE}")
+    )
+
+
+def arrived(country: Country, table: str, key: str, site: int = 1) -> list[tuple[object, ...]]:
+    return country.rows(site, table, f"id = '{key}'")
+
+
+def test_a_column_that_is_called_otherwise(country: Country) -> None:
+    near, far = country.db[1], country.db[SITE]
+    near.execute("INSERT INTO item VALUES ('i', 'amoxicillin')")
+    until("it arrives", lambda: arrived(country, "item", "i", SITE))
+    near.execute("ALTER TABLE item RENAME COLUMN name TO label")
+    near.execute("UPDATE item SET label = 'ampicillin' WHERE id = 'i'")
+    until("it is said at both ends", lambda: said(country, "item", "label"))
+    country.stock(SITE, "beside")
+    until("stock travels", lambda: arrived(country, "stock", "beside"))
+    assert arrived(country, "item", "i", SITE) == [("i", "amoxicillin")]
+
+    far.execute("ALTER TABLE item RENAME COLUMN name TO label")
+    until("it goes on by itself", lambda: arrived(country, "item", "i", SITE) == [("i", "ampicillin")])
