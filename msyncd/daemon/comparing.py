@@ -24,6 +24,8 @@ SHARE: Final = 0.1
 LOOK_SECONDS: Final = 60.0
 UNTIL_REACHED_SECONDS: Final = 2.0
 LEVEL_SECONDS: Final = 600.0
+BEHIND: Final = 10_000
+"""Records on their way beyond which a comparison waits: each would be told, held and looked at again."""
 
 
 class Comparisons:
@@ -49,6 +51,8 @@ class Comparisons:
             self._going_on, self._types = None, satellite.here.types
         if self._filling(satellite):
             self._going_on = None
+            return UNTIL_REACHED_SECONDS
+        if self._behind():
             return UNTIL_REACHED_SECONDS
         if self._going_on is None:
             name = self._due(satellite)
@@ -104,6 +108,11 @@ class Comparisons:
         with satellite.here.database.read() as reader:
             pulled = receipts.pulled_from(reader, PRIMARY)
         return pulled is None or pulled.fill_type != ""
+
+    def _behind(self) -> bool:
+        """Whether much is on its way, in either direction: it would all be a difference that is none."""
+        left = self._cycling.left
+        return left is None or left > BEHIND
 
     def _due(self, satellite: Satellite) -> str | None:
         """The record type that was compared longest ago, if that is long enough."""

@@ -48,6 +48,8 @@ class Cycling:
         self._due = threading.Event()
         self._next = clock()
         self.rounds = 0
+        self.left: int | None = None
+        """Records that are still to be sent or received, at most; None until a cycle has told."""
         self.last = CycleSummary()
         self.loop = Loop("cycle", self.step, failed=self._failed, clock=clock)
         site.before_batch = self._before_batch
@@ -121,6 +123,7 @@ class Cycling:
     def _cycle(self, asked: Asked | None) -> CycleSummary:
         def progress(direction: str, done: int, left: int | None) -> None:
             self.loop.beat()
+            self.left = left
             if asked is not None:
                 asked.lines.put({"progress": {"direction": direction, "done": done, "left": left}})
 
@@ -144,6 +147,7 @@ class Cycling:
     def _succeeded(self, summary: CycleSummary) -> None:
         self._next = self._clock() + self._interval
         self.last = summary
+        self.left = summary.left_to_send + (summary.left_to_receive or 0)
         self.rounds += 1
         self._site.traffic.cycle(PRIMARY, summary)
         here, link = self._site.here, self._site.satellite and self._site.satellite.link

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from msyncd.daemon.comparing import Comparisons
+from msyncd.daemon.comparing import BEHIND, Comparisons
 from msyncd.daemon.control import ask
 from msyncd.daemon.cycling import Cycling
 from msyncd.daemon.site import Site
@@ -51,14 +51,15 @@ def test_a_difference_is_found_unasked_and_repaired_when_asked(country: Country)
     assert dict(country.db[1].execute("SELECT type, differences FROM msyncd_compared WHERE peer = 2"))["item"] == 0
 
 
-def test_a_site_that_is_being_filled_is_not_compared(tmp_path: Path) -> None:
+def test_a_site_that_is_being_filled_or_is_far_behind_is_not_compared(tmp_path: Path) -> None:
     """All that it has not got yet would be a difference, and every digest of the primary's would be fetched."""
     with stock_sites(tmp_path, joined=False) as sites:
         satellite = sites[2].satellite
         assert satellite is not None
         satellite.hello()
         site = SimpleNamespace(satellite=satellite)
-        comparing = Comparisons(cast("Site", site), cast("Cycling", None))
+        cycling = SimpleNamespace(left=0)
+        comparing = Comparisons(cast("Site", site), cast("Cycling", cycling))
         comparing.step()
         sites[2].line.fail("pull", "lost request", after=3)
         with pytest.raises(PeerUnreachable):
@@ -67,6 +68,11 @@ def test_a_site_that_is_being_filled_is_not_compared(tmp_path: Path) -> None:
         comparing.step()
         assert not any(isinstance(message, Compare) for _, message, _ in sites[2].line.messages)
         sites.sync(2)
+        for left in (None, BEHIND + 1):  # nor while much is on its way
+            cycling.left = left
+            comparing.step()
+        assert not any(isinstance(message, Compare) for _, message, _ in sites[2].line.messages)
+        cycling.left = BEHIND
         for _ in range(20):
             comparing.step()
         names = ("invoice", "item", "line", "name", "patient", "stock", "store")

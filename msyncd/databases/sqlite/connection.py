@@ -44,11 +44,11 @@ def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
                 # durable also where the application runs its own connections with less; EXTRA also syncs the folder
                 connection.execute("PRAGMA synchronous=EXTRA")
                 connection.execute("PRAGMA foreign_keys=ON")
-                connection.execute("PRAGMA cache_size=-32768")
+                connection.execute("PRAGMA cache_size=-8192")
                 connection.execute("PRAGMA wal_autocheckpoint=10000")
             else:
                 connection.execute("PRAGMA query_only=ON")
-                connection.execute("PRAGMA cache_size=-8192")
+                connection.execute("PRAGMA cache_size=-2048")
         except BaseException:
             connection.close()
             raise
