@@ -1,10 +1,8 @@
 """Sites as an admin has them: YAML files and SQLite databases in a folder, commands, a primary that answers."""
 
 import json
-import os
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +24,7 @@ from msyncd.wire.app import build_app
 from msyncd.wire.login import Account, Login
 from msyncd.wire.server import Server
 from msyncd.wire.tokens import Tokens
+from tests import warm
 
 ROOT = Path(__file__).parents[2]
 
@@ -162,18 +161,9 @@ class _OneAccount:
         return 64
 
 
-def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str | Path, **environment: str) -> "subprocess.CompletedProcess[str]":
     """`msyncd` as a process of its own: for exit statuses and what stands on which stream."""
-    code = "import sys; from msyncd.commands import main; sys.exit(main())"
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        cwd=ROOT,
-        env={**os.environ, **environment},
-    )
+    return warm.run(*arguments, environment=environment)
 
 
 def invoke(*arguments: str | Path) -> Result:

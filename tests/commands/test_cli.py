@@ -1,19 +1,34 @@
 """`msyncd` itself: help, options, exit statuses, how it ends."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import click
 import pytest
 
 from msyncd.commands import SECTIONS, cli
 from msyncd.commands.group import Command, Group
-from tests.commands.support import ROOT, Country, invoke, run
+from tests.commands.support import ROOT, Country, invoke
 
 LISTED = {name: one for section in SECTIONS.values() for name, one in section.items()}
+
+
+def run(*arguments: str | Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """`msyncd` as it is started from a shell, by a Python that has nothing loaded."""
+    return subprocess.run(
+        [sys.executable, "-m", "msyncd", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+    )
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -1,10 +1,7 @@
 """The commands beside running daemons: they are asked, and nothing that acts gets in their way."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,15 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.commands.support import ROOT, Country, answer, run
+from tests import warm
+from tests.commands.support import Country, answer, run
 
 
-def _started(config: Path) -> "subprocess.Popen[bytes]":
-    code = "import sys; from msyncd.commands import main; sys.exit(main(['run']))"
-    environment = {**os.environ, "MSYNCD_CONFIG": str(config)}
-    log = config.with_suffix(".log").open("wb")
-    with log:
-        return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment, stdout=log, stderr=log)
+def _started(config: Path) -> warm.Process:
+    log = config.with_suffix(".log")
+    return warm.Process("run", out=log, err=log, environment={"MSYNCD_CONFIG": str(config)})
 
 
 def _awaited(what: Callable[[], Any], seconds: float = 30.0) -> Any:

@@ -1,13 +1,11 @@
 """A primary and satellites with small tables of their own; in this process or as daemons in processes of their own."""
 
 import contextlib
-import os
 import random
 import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +14,7 @@ import pytest
 
 from msyncd.daemon.control import ask
 from msyncd.daemon.report import read_report
+from tests import warm
 
 SCHEMA = """
 CREATE TABLE store (ID TEXT PRIMARY KEY, code TEXT NOT NULL);
@@ -52,8 +51,6 @@ record_types: [types.yaml]
 state_directory: state{site}
 """
 
-RUN = "import sys, pathlib; from msyncd.daemon.run import run; sys.exit(run(pathlib.Path(sys.argv[1])))"
-
 
 def until(happened: Callable[[], object], seconds: float = 15.0) -> float:
     """Wait for something; how many seconds it took. Fails if it does not come."""
@@ -75,7 +72,7 @@ class Country:
         for site in (2, 3):
             self.write(f"site{site}.yaml", SATELLITE.format(site=site, port=self.port))
         self.db = {site: self._database(site) for site in (1, 2, 3)}
-        self.running: dict[int, subprocess.Popen[str]] = {}
+        self.running: dict[int, warm.Process] = {}
         self.db[1].executemany("INSERT INTO store VALUES (?, ?)", [("s1", "CMS"), ("s2", "BUM"), ("s3", "KAL")])
 
     def config(self, site: int) -> Path:
@@ -129,16 +126,14 @@ class Country:
         for site in sites:
             until(lambda site=site: self.answers(site), 20)  # type: ignore[misc]  # the default binds the site
 
-    def spawn(self, site: int, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
-        """A daemon in a process of its own; it may well end at once."""
-        self.running[site] = subprocess.Popen(
-            [sys.executable, "-c", RUN, str(self.config(site))],
-            env={**os.environ, "PYTHONFAULTHANDLER": "1", **(environment or {})},
-            stdout=subprocess.PIPE,
-            stderr=(self.folder / f"log{site}").open("a"),
-            text=True,
+    def spawn(self, site: int, environment: dict[str, str] | None = None) -> Path:
+        """A daemon in a process of its own, that may well end at once; the file of what it prints."""
+        out = self.folder / f"out{site}"
+        out.unlink(missing_ok=True)
+        self.running[site] = warm.Process(
+            "run", "-c", self.config(site), out=out, err=self.folder / f"log{site}", environment=environment
         )
-        return self.running[site]
+        return out
 
     def answers(self, site: int) -> bool:
         assert self.running[site].poll() is None, self.log(site)
@@ -167,8 +162,6 @@ class Country:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
         for connection in self.db.values():
             connection.close()
 

@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -12,20 +11,12 @@ import pytest
 
 from msyncd.daemon.control import ask
 from msyncd.settings.secrets import hash_password
+from tests import warm
 from tests.daemon.conftest import Country, until
-
-COMMAND = "import sys; from msyncd.commands import main; sys.exit(main())"
 
 
 def command(country: Country, site: int, *words: str, given: str = "") -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-c", COMMAND, *words, "-c", str(country.config(site))],
-        input=given,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    return warm.run(*words, "-c", country.config(site), given=given)
 
 
 def told(country: Country, site: int) -> dict[str, Any]:

@@ -127,11 +127,9 @@ def test_a_plugin_refuses_an_edit_and_a_start(country: Country) -> None:
     assert "changed" not in told.read_text()
     country.signal(2, 15)
     assert country.ended(2) == 0
-    process = country.spawn(2)
+    out = country.spawn(2)
     assert country.ended(2) == 78
-    assert process.stdout is not None
-    assert process.stdout.read() == "site2.yaml:2:31: that name is taken; find another\n"
-    process.stdout.close()
+    assert out.read_text() == "site2.yaml:2:31: that name is taken; find another\n"
 
 
 def test_an_edit_that_makes_another_site_of_it_is_told_too(country: Country) -> None:

@@ -1,12 +1,9 @@
 """`msyncd sites replace` beside daemons that run: nothing is restarted, and the old machine's daemon is shut out."""
 
 import json
-import subprocess
-import sys
 
+from tests import warm
 from tests.daemon.conftest import Country, until
-
-REPLACE = "import sys; from msyncd.commands import main; sys.exit(main(sys.argv[1:]))"
 
 
 def test_p35_a_running_daemon_is_shut_out_and_the_new_machine_taken_in(country: Country) -> None:
@@ -16,13 +13,7 @@ def test_p35_a_running_daemon_is_shut_out_and_the_new_machine_taken_in(country: 
     country.stock(2, "a", "s2")
     until(lambda: country.has(1, "stock", "a"))
 
-    done = subprocess.run(
-        [sys.executable, "-c", REPLACE, "sites", "replace", "2", "--json", "-c", str(country.config(1))],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = warm.run("sites", "replace", "2", "--json", "-c", country.config(1))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["replaced"] is not None
     country.stock(2, "late", "s2")

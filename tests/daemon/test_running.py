@@ -2,8 +2,6 @@
 
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -11,7 +9,8 @@ import pytest
 
 from msyncd.daemon.control import ask
 from msyncd.daemon.single import daemon_runs
-from tests.daemon.conftest import RUN, Country, until
+from tests import warm
+from tests.daemon.conftest import Country, until
 
 REFUSES = """
 from msyncd import Refuse, hookimpl
@@ -116,9 +115,7 @@ def test_sigkill_loses_and_doubles_nothing(country: Country) -> None:
 
 def test_a_state_directory_is_for_one_daemon_and_its_user_alone(country: Country) -> None:
     country.start(1)
-    second = subprocess.run(
-        [sys.executable, "-c", RUN, str(country.config(1))], capture_output=True, text=True, timeout=20, check=False
-    )
+    second = warm.run("run", "-c", country.config(1))
     assert second.returncode == 75
     assert "another msyncd runs" in second.stderr
     assert daemon_runs(country.state(1))
@@ -138,9 +135,7 @@ def test_a_state_directory_is_for_one_daemon_and_its_user_alone(country: Country
 def test_an_invalid_configuration_ends_the_start_with_78_and_every_problem(country: Country) -> None:
     country.edit("site2.yaml", "sync_id: 2", "sync_id: 99")
     country.edit("site2.yaml", "live: true", "life: true")
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, str(country.config(2))], capture_output=True, text=True, timeout=20, check=False
-    )
+    done = warm.run("run", "-c", country.config(2))
     assert done.returncode == 78
     assert len(done.stdout.splitlines()) >= 2
     assert "sync_id must be from 1 to 64, not 99" in done.stdout
@@ -150,9 +145,7 @@ def test_an_invalid_configuration_ends_the_start_with_78_and_every_problem(count
 def test_a_plugin_that_does_not_load_ends_the_start_with_78(country: Country) -> None:
     country.write("broken.py", "this is not python\n")
     country.edit("site2.yaml", "state_directory", "plugins: [{module: broken.py}]\nstate_directory")
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, str(country.config(2))], capture_output=True, text=True, timeout=20, check=False
-    )
+    done = warm.run("run", "-c", country.config(2))
     assert done.returncode == 78
     assert "broken.py" in done.stdout
 

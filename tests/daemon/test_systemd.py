@@ -68,24 +68,28 @@ def test_it_is_ready_also_while_it_waits_for_its_database(country: Country, mana
     until(lambda: any("there is no database" in one for one in manager.heard if one.startswith("STATUS=waiting")))
 
 
+HANGS = """
+import time
+from msyncd import hookimpl
+from msyncd.daemon import cycling, loop
+
+loop.STEP_SECONDS = cycling.REQUEST_SECONDS = 1.0  # a test cannot wait as long as a batch may take
+loop.Loop.beat.__defaults__ = (1.0,)
+
+
+@hookimpl
+def msyncd_cycle_finished(cycle):
+    if cycle.received:
+        time.sleep(3600)
+"""
+
+
 def test_a_loop_that_hangs_ends_the_signs_of_life(country: Country, manager: Manager) -> None:
     """A plugin that never comes back stands for whatever may hang."""
-    country.write(
-        "hangs.py",
-        "import time\nfrom msyncd import hookimpl\n\n\n"
-        "@hookimpl\ndef msyncd_cycle_finished(cycle):\n    if cycle.received:\n        time.sleep(3600)\n",
-    )
+    country.write("hangs.py", HANGS)
     country.edit("site2.yaml", "state_directory", "plugins: [{module: hangs.py}]\nstate_directory")
-    patient = "import msyncd.daemon.loop as loop, msyncd.daemon.cycling as cycling; "
-    patient += "loop.STEP_SECONDS = 1.0; loop.Loop.beat.__defaults__ = (1.0,); cycling.REQUEST_SECONDS = 1.0\n"
-    (country.folder / "sitecustomize.py").write_text(patient)
     country.start(1)
-    environment = {
-        "NOTIFY_SOCKET": str(manager.path),
-        "WATCHDOG_USEC": "200000",
-        "PYTHONPATH": os.pathsep.join([str(country.folder), str(Path(__file__).parents[2])]),
-    }
-    country.start(2, environment=environment)
+    country.start(2, environment={"NOTIFY_SOCKET": str(manager.path), "WATCHDOG_USEC": "200000"})
     until(lambda: "a loop gives no sign of life" in country.log(2))
     assert "loop=cycle" in country.log(2)
     heard = len(manager.heard)

@@ -5,7 +5,6 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from pathlib import Path
 import yaml
 
 from msyncd.commands.demo.application import new_database, sample_file
+from tests import warm
 
 LOG_TAIL = 30
 
@@ -25,7 +25,7 @@ class Installation:
         self.folder = folder
         self.port = _free_port()
         self.sites = list(range(1, len(stores) + 1))
-        self._running: dict[int, subprocess.Popen[bytes]] = {}
+        self._running: dict[int, warm.Process] = {}
         for sync_id, store in zip(self.sites, stores, strict=True):
             new_database(self.database(sync_id))
             self.configuration(sync_id).write_text(yaml.safe_dump(self._settings(sync_id, store, stores, interval)))
@@ -48,15 +48,12 @@ class Installation:
     def init(self) -> None:
         """Install capture everywhere, so that what is written before the daemons run is captured too."""
         for sync_id in self.sites:
-            command = [sys.executable, "-m", "msyncd", "init", "-c", str(self.configuration(sync_id))]
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            warm.run("init", "-c", self.configuration(sync_id)).check_returncode()
 
     def start(self, sync_id: int) -> None:
         """Start a site's daemon."""
-        log = (self.folder / f"site{sync_id}.log").open("ab")
-        command = [sys.executable, "-m", "msyncd", "run", "-c", str(self.configuration(sync_id))]
-        self._running[sync_id] = subprocess.Popen(command, stdout=log, stderr=log)
-        log.close()
+        log = self.folder / f"site{sync_id}.log"
+        self._running[sync_id] = warm.Process("run", "-c", self.configuration(sync_id), out=log, err=log)
 
     def kill(self, sync_id: int) -> None:
         """SIGKILL, at whatever instruction it is."""

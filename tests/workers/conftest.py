@@ -1,9 +1,7 @@
 """A primary as several real `msyncd run` processes on one PostgreSQL, with the same configuration."""
 
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -17,6 +15,7 @@ from msyncd.daemon.assemble import assemble
 from msyncd.daemon.site import Site
 from msyncd.settings.loading import load
 from msyncd.testing.application import connect
+from tests import warm
 from tests.daemon.conftest import free_port
 from tests.servers import Databases
 from tests.workers.balancer import Balancer
@@ -73,7 +72,7 @@ class Country:
         self.folder, self.url, self.ports = folder, url, ports
         self.balancer = Balancer(ports)
         self.satellites = list(satellites)
-        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.running: dict[str, warm.Process] = {}
         self.db: dict[int, Any] = {1: connect(url)}
         self.db[1].script(SCHEMA)
         for site in (1, *self.satellites):
@@ -120,13 +119,10 @@ class Country:
             self._run(f"site{site}", f"site{site}.yaml")
 
     def _run(self, name: str, configuration: str, **environment: str) -> None:
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self.running[name] = subprocess.Popen(
-                [sys.executable, "-m", "msyncd", "run", "-c", str(self.folder / configuration)],
-                env={**os.environ, **environment},
-                stdout=log,
-                stderr=log,
-            )
+        log = self.folder / f"{name}.log"
+        self.running[name] = warm.Process(
+            "run", "-c", self.folder / configuration, out=log, err=log, environment=environment
+        )
 
     def kill(self, number: int) -> None:
         """SIGKILL a worker, at whatever instruction it is."""
