@@ -15,6 +15,7 @@ import pytest
 
 from msyncd.settings.secrets import is_hash, verify_password
 from msyncd.settings.values import Secret
+from tests import warm
 from tests.commands.support import ROOT, Country, answer, invoke, run
 
 CODE = "import sys; from msyncd.commands import main; sys.exit(main())"
@@ -22,15 +23,7 @@ CODE = "import sys; from msyncd.commands import main; sys.exit(main())"
 
 def told(*arguments: str | Path, given: str = "") -> "subprocess.CompletedProcess[str]":
     """`msyncd` with lines on its standard input."""
-    return subprocess.run(
-        [sys.executable, "-c", CODE, *map(str, arguments)],
-        input=given,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        cwd=ROOT,
-    )
+    return warm.run(*arguments, given=given)
 
 
 def configuration(country: Country) -> dict[str, Any]:
