@@ -81,6 +81,10 @@ class FactsChanged(HelloAgain):
     """The caller acts on older store facts, or on record types as they were before: say hello again, then repeat."""
 
 
+class SchemaChanged(TryLater):
+    """A table of this site was altered since it was looked at; what was read of it by its old columns is not sent."""
+
+
 class PeerRefused(MsyncdError):
     """The other end said no: log-in, versions, sync ID, clone, protocol."""
 

@@ -1,7 +1,7 @@
 """What every step needs to know of this site: one value, swapped whole when the configuration changes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from msyncd.databases.interface import Database
@@ -18,6 +18,13 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass
+class Described:
+    """The schema's `version` at which the record types were last found to be as they are; None: it is not asked."""
+
+    version: int | None = None
+
+
 @dataclass(frozen=True)
 class Here:
     """This site as it is configured and as the facts are."""
@@ -31,6 +38,7 @@ class Here:
     clock: Clock = utc_now
     public_key: str = ""
     """The public half of the key with which this installation signs bundles; "" where it is only looked at."""
+    described: Described = field(default_factory=Described, compare=False)
 
     @property
     def site(self) -> int:

@@ -13,7 +13,7 @@ from msyncd.databases.values import Capture, Installed, Scope
 from msyncd.errors import ConfigurationInvalid, DatabaseUnavailable, MsyncdError, Problem
 from msyncd.flow.advancing import Settlement, settle_facts
 from msyncd.flow.facts import NO_FACTS, declared_stores, read_facts, satellite_facts, settle, write_facts
-from msyncd.flow.here import Clock, Here, utc_now
+from msyncd.flow.here import Clock, Described, Here, utc_now
 from msyncd.flow.ledger import fills, meta, owed, sites
 from msyncd.flow.types import TypeSet, resolve
 from msyncd.model import PRIMARY, Facts
@@ -44,6 +44,7 @@ def open_site(
     Raises DatabaseUnavailable, and ConfigurationInvalid if this database belongs to another sync ID.
     """
     database = database or open_database(settings.this_site.database, zero_dates=settings.zero_dates)
+    described = Described(database.schema_version())  # before the look: what is changed meanwhile is looked at again
     types, problems = resolve(settings, database.describe())
     known = NO_FACTS
     if database.installed():
@@ -65,6 +66,7 @@ def open_site(
         installation_id(settings.state_directory, settings.file),
         clock,
         signing_key.made(settings.state_directory),
+        described,
     )
     with database.write() as writer:
         meta.identity(writer)

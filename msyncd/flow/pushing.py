@@ -9,6 +9,7 @@ from msyncd.databases.interface import Writer
 from msyncd.errors import RestoredBackup, TryLater
 from msyncd.flow.ahead import Ahead
 from msyncd.flow.conversation import Batch, Push, PushReply
+from msyncd.flow.described import check_read
 from msyncd.flow.hearing import hear
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import aside, bundles, marks, meta, owed, sites, staged, versions
@@ -104,6 +105,7 @@ def _prepare(
             include=include,
             ahead=ahead,
         )
+    check_read(here, out.types)
     with here.database.write() as writer:
         mark = marks.note(writer, PRIMARY, out.after, out.upto, here.now())
         note_leaving(writer, here, out)

@@ -10,6 +10,7 @@ from msyncd.flow.ahead import Ahead
 from msyncd.flow.compare.digests import common, digested
 from msyncd.flow.conflict import number_outgoing
 from msyncd.flow.conversation import Batch, Pull, PullReply, SpokenRow, SpokenType, TypeChanges
+from msyncd.flow.described import check_read
 from msyncd.flow.fill import read_piece, stopped_of
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import fills, held, marks, owed
@@ -64,6 +65,7 @@ def next_batch(
         left = reader.log_left(out.upto)  # entries of the log: what is for the site is not more
         end = reader.log_end()
         closed = mark is None or not reader.log_count(end)
+    check_read(here, out.types)
     # rows are as of now, though the batch may end before: the mark must not be older than what they tell (P8)
     if reaches < end or out.left_out or out.failed or out.holds or _has_versions(here, out.types):
         with here.database.write() as writer:
@@ -100,6 +102,7 @@ def next_piece(
         newest, reaches = marks.newest(reader, marks.SHARED) if mark is None else (mark, reader.log_end())
         end = reader.log_end()
     piece = poured.piece
+    check_read(here, piece.types)
     left_out = (*poured.left_out, *(stopped_of(here, fill, stopped) if piece.last else ()))
     holds = piece.types if here.plugins.routed_by_plugins else ()
     if reaches < end or left_out or poured.failed or holds or _has_versions(here, piece.types):

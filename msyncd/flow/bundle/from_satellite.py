@@ -15,6 +15,7 @@ from msyncd.flow.bundle.exporting import Exported, Put, Show, Written, begin_hea
 from msyncd.flow.bundle.messages import BundleHead, BundleItem
 from msyncd.flow.bundle.running import Runs
 from msyncd.flow.conversation import Hello, Push
+from msyncd.flow.described import check_read
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import bundles, marks, receipts, sites, staged
 from msyncd.flow.ledger.receipts import Pulled
@@ -71,6 +72,7 @@ def _write_changes(here: Here, known: Known, head: BundleHead, begin: Cursor, wr
             out, number, presumes = runs.read(cursor, reading, lambda one: one.upto)
             left = reader.log_left(out.upto)
             closed = not out.more and _closed(reader, out.upto)
+        check_read(here, out.types)
         if out.left_out or out.failed or any(one.bases is not None for one in out.types):
             with here.database.write() as writer:
                 note_leaving(writer, here, out)

@@ -1,0 +1,111 @@
+"""A table is altered while both ends run: nothing is sent by the columns of before."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from msyncd.databases.sqlite import database
+from msyncd.errors import SchemaChanged, TryLater
+from msyncd.flow.described import check_described
+from msyncd.flow.ledger import fills
+from msyncd.model import Table
+from msyncd.testing import Sites
+from tests.flow.support import keys, stock, stock_sites
+
+SHELF = "ALTER TABLE stock ADD COLUMN shelf TEXT"
+DOSE = "ALTER TABLE item ADD COLUMN dose TEXT"
+
+
+@pytest.fixture
+def sites(tmp_path: Path) -> Iterator[Sites]:
+    with stock_sites(tmp_path) as found:
+        yield found
+
+
+# --- before the next look at the tables -----------------------------------------------------------------------------
+
+
+def test_what_is_pushed_before_the_next_look_does_not_lose_a_column_that_both_have(sites: Sites) -> None:
+    for site in sites:
+        site.write(SHELF)
+    for site in (sites.primary, sites[3]):
+        site.reload()
+    stock(sites[2], "k", "BUM")
+    sites[2].write("UPDATE stock SET shelf = 'A1' WHERE id = 'k'")
+    with pytest.raises(SchemaChanged, match="stock"):
+        sites[2].cycle()
+    assert keys(sites.primary, "stock") == []
+    sites[2].reload()
+    sites.sync()
+    assert sites.primary.rows("stock", "id, shelf") == [("k", "A1")]
+
+
+@pytest.mark.parametrize("filled", [False, True])
+def test_what_is_pulled_before_the_primarys_next_look_does_not_lose_one(sites: Sites, filled: bool) -> None:
+    """Whether it comes by the log or by a piece of a fill."""
+    for site in sites.satellites:
+        site.write(DOSE)
+        site.reload()
+    sites.sync()
+    sites.primary.write(DOSE)
+    sites.primary.write("UPDATE item SET dose = '5 mg', name = 'x' WHERE id = 'i-1'")
+    if filled:
+        with sites.primary.here.database.write() as writer:
+            fills.begin(writer, 2, because="all anew", now="", initial=True)
+    with pytest.raises(TryLater, match="tables have changed, and with them item"):
+        sites[2].cycle()
+    assert sorted(sites[2].rows("item", "name, dose")) == [("amoxicillin", None), ("paracetamol", None)]
+    sites.primary.reload()
+    sites.sync()
+    assert sorted(sites[2].rows("item", "name, dose")) == [("paracetamol", None), ("x", "5 mg")]
+
+
+def test_a_column_that_is_dropped_again_before_the_look_delays_only_till_then(sites: Sites) -> None:
+    sites[2].write(SHELF)
+    stock(sites[2], "k", "BUM")
+    with pytest.raises(SchemaChanged):
+        sites[2].cycle()
+    sites[2].write("ALTER TABLE stock DROP COLUMN shelf")
+    sites.sync()
+    assert keys(sites.primary, "stock") == ["k"]
+
+
+def test_an_alteration_of_what_does_not_travel_stops_nothing(sites: Sites) -> None:
+    for statement in (
+        "CREATE TABLE other (id INTEGER)",
+        "CREATE INDEX beside ON stock (item_id)",
+        "ALTER TABLE store ADD COLUMN seen TEXT GENERATED ALWAYS AS (code) VIRTUAL",
+    ):
+        sites[2].write(statement)
+    stock(sites[2], "k", "BUM")
+    sites.sync()
+    assert keys(sites.primary, "stock") == ["k"]
+
+
+# --- what it costs ----------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_asks_one_question_and_an_idle_cycle_none(sites: Sites, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[str] = []
+    look = database.SQLiteDatabase._look
+    describe = database.SQLiteDatabase.describe
+
+    def looking(self: database.SQLiteDatabase, pragma: str) -> int:
+        looks.append(pragma)
+        return look(self, pragma)
+
+    def describing(self: database.SQLiteDatabase) -> dict[str, Table]:
+        looks.append("describe")
+        return describe(self)
+
+    monkeypatch.setattr(database.SQLiteDatabase, "_look", looking)
+    monkeypatch.setattr(database.SQLiteDatabase, "describe", describing)
+    for site in sites:
+        check_described(site.here)  # what opening itself has made
+    looks.clear()
+    sites[2].cycle()
+    assert looks == []
+    stock(sites[2], "k", "BUM")
+    sites[2].cycle()
+    assert looks == ["PRAGMA schema_version"]
