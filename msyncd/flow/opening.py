@@ -4,8 +4,12 @@ import json
 import os
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
+from typing import Final
+
+import msgspec
 
 from msyncd.databases import open_database
 from msyncd.databases.interface import Database, Reader, Writer
@@ -15,12 +19,16 @@ from msyncd.flow.advancing import Settlement, settle_facts
 from msyncd.flow.facts import NO_FACTS, declared_stores, read_facts, satellite_facts, settle, write_facts
 from msyncd.flow.here import Clock, Described, Here, utc_now
 from msyncd.flow.ledger import fills, meta, owed, sites
+from msyncd.flow.link import spoken_types
 from msyncd.flow.types import TypeSet, resolve
 from msyncd.model import PRIMARY, Facts
 from msyncd.plugins import Plugins
 from msyncd.settings import signing_key
 from msyncd.settings.state_directory import INSTALLATION
 from msyncd.settings.values import Place, Settings
+
+SPOKEN: Final = "spoken_types"
+"""Under this name the primary notes a digest of the record types as its satellites have heard them."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +115,25 @@ def _settle(writer: Writer, here: Here) -> Settlement:
             write_facts(writer, here.facts)
             here.database.renew_guard(here.facts, writer, here.site)
         return Settlement(here)
-    return settle_facts(writer, here)
+    settled = settle_facts(writer, here)
+    return replace(settled, here=_renumbered(writer, settled.here))
+
+
+def _renumbered(writer: Writer, here: Here) -> Here:
+    """Where record types are no longer as satellites heard them, the facts' number moves: each then says hello again.
+
+    So also a site to which nothing else happens hears of it within a cycle.
+    """
+    spoken = sha256(msgspec.json.encode(spoken_types(here.types))).hexdigest()
+    was = meta.get(writer, SPOKEN)
+    if was == spoken:
+        return here
+    meta.put(writer, SPOKEN, spoken)
+    if was is None:
+        return here
+    facts = replace(here.facts, number=here.facts.number + 1)
+    meta.put(writer, "facts_number", str(facts.number))
+    return replace(here, facts=facts)
 
 
 def _pay(writer: Writer, here: Here) -> None:

@@ -15,6 +15,7 @@ from msyncd.flow.compare.answer import answer
 from msyncd.flow.compare.messages import Compare, Compared
 from msyncd.flow.confirming import confirm_place, has_moved_on
 from msyncd.flow.conversation import Hello, Pull, PullReply, Push, PushReply, Waiting, WaitReply, Welcome
+from msyncd.flow.described import check_described
 from msyncd.flow.facts import read_facts
 from msyncd.flow.greeting import greet
 from msyncd.flow.here import Here
@@ -40,8 +41,10 @@ class Primary:
         self._serving = Serving()
 
     def hello(self, hello: Hello) -> Welcome:
-        """Register a satellite, or recognise it; tell it where both stand. Raises CloneRefused, PeerRefused."""
-        return greet(self._fresh(), hello)
+        """Register a satellite, or recognise it; tell it where both stand. Raises PeerRefused, TryLater."""
+        here = self._fresh()
+        check_described(here)  # another worker may already speak of the tables as they are now
+        return greet(here, hello)
 
     def push(self, site: int, push: Push) -> PushReply:
         """Apply a batch of a satellite's changes, exactly once. Raises FactsChanged, MessageInvalid, TryLater."""

@@ -1,4 +1,4 @@
-"""A table is altered while both ends run: nothing is sent by the columns of before."""
+"""A table is altered while both ends run: nothing is sent by the columns of before, and nobody waits for a restart."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from msyncd.errors import SchemaChanged, TryLater
 from msyncd.flow.described import check_described
 from msyncd.flow.ledger import fills
 from msyncd.model import Table
-from msyncd.testing import Sites
+from msyncd.testing import OneSite, Sites
 from tests.flow.support import keys, stock, stock_sites
 
 SHELF = "ALTER TABLE stock ADD COLUMN shelf TEXT"
@@ -21,6 +21,17 @@ DOSE = "ALTER TABLE item ADD COLUMN dose TEXT"
 def sites(tmp_path: Path) -> Iterator[Sites]:
     with stock_sites(tmp_path) as found:
         yield found
+
+
+def stopped(site: OneSite) -> dict[str, str]:
+    assert site.satellite is not None
+    assert site.satellite.link is not None
+    return dict(site.satellite.link.stopped)
+
+
+def asked(site: OneSite) -> list[str]:
+    """What the site has asked so far."""
+    return [kind for kind, _, _ in site.line.messages]
 
 
 # --- before the next look at the tables -----------------------------------------------------------------------------
@@ -109,3 +120,48 @@ def test_a_batch_asks_one_question_and_an_idle_cycle_none(sites: Sites, monkeypa
     stock(sites[2], "k", "BUM")
     sites[2].cycle()
     assert looks == ["PRAGMA schema_version"]
+
+
+# --- who hears of it --------------------------------------------------------------------------------------------------
+
+
+def test_an_idle_site_hears_in_its_next_cycle_that_the_primary_has_a_column_more(sites: Sites) -> None:
+    sites.primary.write(SHELF)
+    sites.primary.reload()
+    sites[2].cycle()
+    assert "there is no column shelf here" in stopped(sites[2])["stock"]
+    sites[2].write(SHELF)
+    sites[2].reload()
+    sites[2].cycle()
+    assert stopped(sites[2]) == {}
+
+
+def test_it_goes_on_by_itself_when_the_primary_gets_the_column_that_it_lacked(sites: Sites) -> None:
+    sites[2].write(SHELF)
+    sites[2].reload()
+    sites[2].write("INSERT INTO stock VALUES ('k', 's-BUM', 'i-1', NULL, 5, NULL, 'A1')")
+    sites.primary.write("UPDATE item SET name = 'x'")
+    sites.sync(2)
+    assert "site 1 has no column shelf" in stopped(sites[2])["stock"]
+    assert keys(sites.primary, "stock") == []
+    assert sites[2].rows("item", "name") == [("x",), ("x",)]
+    sites.primary.write(SHELF)
+    sites.primary.reload()
+    sites.sync(2)
+    assert sites.primary.rows("stock", "id, shelf") == [("k", "A1")]
+
+
+def test_to_look_at_unchanged_tables_anew_makes_nobody_say_hello(sites: Sites) -> None:
+    sites.primary.reload()
+    before = len(asked(sites[2]))
+    sites[2].cycle()
+    assert asked(sites[2])[before:] == ["pull"]
+
+
+def test_a_worker_that_has_not_looked_yet_greets_nobody(sites: Sites) -> None:
+    """Another one has, and sent the site here to hear of it."""
+    sites.primary.write(SHELF)
+    assert sites[2].satellite is not None
+    sites[2].satellite.forget_hello()
+    with pytest.raises(TryLater, match="tables have changed"):
+        sites[2].cycle()
