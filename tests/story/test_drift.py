@@ -1,5 +1,8 @@
 """A column is called otherwise at one end while daemons run: its type stops, in words, and goes on when corrected."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -46,6 +49,13 @@ def arrived(country: Country, table: str, key: str, site: int = 1) -> list[tuple
     return country.rows(site, table, f"id = '{key}'")
 
 
+def status(country: Country, site: int) -> str:
+    """What `msyncd status` says there."""
+    asked = [sys.executable, "-m", "msyncd", "status", "-c", str(country.folder / f"site{site}.yaml")]
+    environment = {**os.environ, "WORKER_PORT": str(country.ports[0])}
+    return subprocess.run(asked, capture_output=True, text=True, env=environment, check=False, timeout=60).stdout
+
+
 def test_a_column_that_is_called_otherwise(country: Country) -> None:
     near, far = country.db[1], country.db[SITE]
     near.execute("INSERT INTO item VALUES ('i', 'amoxicillin')")
@@ -59,3 +69,25 @@ def test_a_column_that_is_called_otherwise(country: Country) -> None:
 
     far.execute("ALTER TABLE item RENAME COLUMN name TO label")
     until("it goes on by itself", lambda: arrived(country, "item", "i", SITE) == [("i", "ampicillin")])
+
+
+def test_one_side_has_a_column_more(country: Country) -> None:
+    """Who edits stock gets the column first, and writes at once; then the primary does; then both lose it again."""
+    near, far = country.db[1], country.db[SITE]
+    far.execute("ALTER TABLE stock ADD COLUMN note VARCHAR(40)")
+    far.execute(f"INSERT INTO stock VALUES ('k', 's{SITE}', NULL, 5, 'top shelf')")
+    until("it is said at both ends", lambda: said(country, "stock", "column note"))
+    near.execute("INSERT INTO item VALUES ('i', 'amoxicillin')")
+    until("items travel", lambda: arrived(country, "item", "i", SITE))
+    assert "stock is stopped: site 1 has no column note" in status(country, SITE)
+    assert f"there is no column note here, as site {SITE} has" in status(country, 1)
+    assert arrived(country, "stock", "k") == []
+
+    near.execute("ALTER TABLE stock ADD COLUMN note VARCHAR(40)")
+    until("it arrives whole", lambda: arrived(country, "stock", "k") == [("k", f"s{SITE}", None, 5, "top shelf")])
+
+    far.execute("ALTER TABLE stock DROP COLUMN note")
+    near.execute("ALTER TABLE stock DROP COLUMN note")
+    country.stock(SITE, "later", 7)
+    until("it goes on", lambda: arrived(country, "stock", "later") == [("later", f"s{SITE}", None, 7)])
+    assert arrived(country, "stock", "k") == [("k", f"s{SITE}", None, 5)]
