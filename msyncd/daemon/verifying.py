@@ -9,6 +9,7 @@ from msyncd.daemon.loop import Loop
 from msyncd.daemon.site import Site
 from msyncd.databases.interface import Database
 from msyncd.flow.opening import open_site
+from msyncd.flow.retry import retry_altered
 
 LOOK_SECONDS = 2.0
 QUIET_SECONDS = 0.5
@@ -16,7 +17,7 @@ QUIET_SECONDS = 0.5
 
 
 class Verifying:
-    """`step` looks at the schema's version, and opens the site anew if it has moved."""
+    """`step` looks at the schema's version. If it has moved, it opens the site anew, and tries what was rejected."""
 
     def __init__(
         self, site: Site, changed: Callable[[], None] = lambda: None, *, clock: Callable[[], float] = time.monotonic
@@ -25,6 +26,7 @@ class Verifying:
         self._log = structlog.get_logger("msyncd.daemon")
         self._seen: tuple[Database, int] = site.here.database, site.schema_version
         self._moving: tuple[Database, int] | None = None
+        self._untried = True  # tables may have been altered while no daemon ran
         self.loop = Loop("schema", self.step, clock=clock)
 
     def step(self) -> float:
@@ -37,11 +39,30 @@ class Verifying:
                 return QUIET_SECONDS
             with self._site.boundary.alone():
                 changed = self._reopen()
+            self._untried = True
             if changed:
                 self._changed()
         # as it was before opening: what was changed meanwhile, by whomever, is looked at again
         self._seen = now
+        if self._untried:
+            self._try_rejected()
+            self._untried = False
         return LOOK_SECONDS
+
+    def _try_rejected(self) -> None:
+        """What the database rejected may be taken now; of several workers one tries it."""
+        if not self._site.here.database.leads():
+            return
+        with self._site.boundary.shared():
+            retried = retry_altered(self._site.here)
+        if retried.applied or retried.sent_again or retried.still:
+            self._log.info(
+                "tables were altered; what the database had rejected was tried again",
+                applied=len(retried.applied),
+                sent_again=len(retried.sent_again),
+                still_in_quarantine=len(retried.still),
+            )
+            self._changed()
 
     def _reopen(self) -> bool:
         """Whether anything was not as it had been left."""

@@ -6,7 +6,7 @@ from msyncd.databases.interface import RowRejected, Writer
 from msyncd.flow.check import keep_families
 from msyncd.flow.clearing import clear_referring
 from msyncd.flow.here import Here
-from msyncd.flow.ledger.aside import Record
+from msyncd.flow.ledger.aside import DATABASE, Record
 from msyncd.flow.outcome import Outcome, aside_of, take_out
 from msyncd.flow.receive import Batchwork, Work
 from msyncd.model import RecordType, Row
@@ -68,7 +68,7 @@ def _one_by_one(
     except RowRejected as error:
         if len(rows) == 1:
             key = rows[0][:width]
-            outcome.keep("refused", aside_of(here, one, key, outcome.origin, str(error), "database"))
+            outcome.keep("refused", aside_of(here, one, key, outcome.origin, str(error), DATABASE))
             return
         half = len(rows) // 2
         _one_by_one(put, rows[:half], here, one, outcome, width)

@@ -7,6 +7,7 @@ from msyncd.databases.interface import Reader, RowRejected
 from msyncd.databases.values import DELETE, ONLY_SITE, OPERATION, ORIGIN, PARENT, ROUTE, STORE
 from msyncd.flow.fold import Audiences, Folded, Known
 from msyncd.flow.here import Here
+from msyncd.flow.ledger.aside import DATABASE
 from msyncd.flow.ledger.cleared import restored
 from msyncd.flow.ledger.held import held_keys
 from msyncd.flow.ledger.spool import relayed, spooled
@@ -71,7 +72,7 @@ def _rows(
 
 def _failed(record_type: RecordType, unreadable: Mapping[Row, RowRejected]) -> list[tuple[Changes, Failed]]:
     return [
-        (Changes(record_type, [key], [None], operations=["write"]), Failed("database", "read", str(error), "", (0,)))
+        (Changes(record_type, [key], [None], operations=["write"]), Failed(DATABASE, "read", str(error), "", (0,)))
         for key, error in unreadable.items()
     ]
 

@@ -1,18 +1,27 @@
 """Trying again: what waits, by itself; what is in quarantine, when an admin says so (P17, P18)."""
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Final
+
+import msgspec
 
 from msyncd.databases.interface import RowRejected, Writer
 from msyncd.flow.apply import NeedsMoreError
 from msyncd.flow.facts import renewed
 from msyncd.flow.here import Here
 from msyncd.flow.inbound import add_aside, take_in
-from msyncd.flow.ledger import aside, refusals, sites
+from msyncd.flow.ledger import aside, meta, refusals, sites
 from msyncd.flow.ledger.aside import OFFERED, Aside, Record
 from msyncd.flow.log import log_rows
 from msyncd.flow.receive import Batchwork
-from msyncd.model import PRIMARY, AppliedBatch, Cursor
+from msyncd.model import PRIMARY, AppliedBatch, Cursor, Table
+
+SHAPES: Final = "table_shapes"
+"""Under this name digests of the tables are noted, by record type: what the database rejected was tried with these."""
+AT_ONCE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,33 @@ def retry(here: Here, ids: Collection[int]) -> Retried:
     still = _still_there(here, tried, reasons)
     kept = {one.asked for one in still}
     return Retried(tuple(one.id for one in tried if one.id not in kept), tuple(sent), still)
+
+
+def retry_altered(here: Here) -> Retried:
+    """Try once more what the database rejected, of record types whose tables were altered since this was last called.
+
+    So a value that was too large is applied by itself once its column holds more. The tables' shapes are noted behind
+    it: killed before, it tries again, which does no harm.
+    """
+    shapes = {name: _shape(here.types.table_of(name)) for name in here.types.types}
+    with here.database.read() as reader:
+        noted: dict[str, str] = json.loads(meta.get(reader, SHAPES) or "{}")
+        altered = [name for name, shape in shapes.items() if noted.get(name, shape) != shape]
+        ids = aside.rejected(reader, altered) if altered else []
+    retried = Retried()
+    for start in range(0, len(ids), AT_ONCE):  # whole rows: not more of them at a time
+        some = retry(here, ids[start : start + AT_ONCE])
+        retried = Retried(
+            retried.applied + some.applied, retried.sent_again + some.sent_again, retried.still + some.still
+        )
+    if noted != noted | shapes:
+        with here.database.write() as writer:
+            meta.put(writer, SHAPES, json.dumps(noted | shapes))
+    return retried
+
+
+def _shape(table: Table) -> str:
+    return sha256(msgspec.json.encode(table)).hexdigest()[:16]
 
 
 def _still_there(here: Here, tried: Sequence[Aside], reasons: dict[int, str]) -> tuple[Still, ...]:

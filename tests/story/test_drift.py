@@ -1,4 +1,4 @@
-"""A column is called otherwise at one end while daemons run: its type stops, in words, and goes on when corrected."""
+"""A table is altered at one end while daemons run: it is said in words, and all goes on by itself when corrected."""
 
 import os
 import subprocess
@@ -49,11 +49,11 @@ def arrived(country: Country, table: str, key: str, site: int = 1) -> list[tuple
     return country.rows(site, table, f"id = '{key}'")
 
 
-def status(country: Country, site: int) -> str:
-    """What `msyncd status` says there."""
-    asked = [sys.executable, "-m", "msyncd", "status", "-c", str(country.folder / f"site{site}.yaml")]
+def asked(country: Country, site: int, *command: str) -> str:
+    """What a command of msyncd's says there."""
+    line = [sys.executable, "-m", "msyncd", *command, "-c", str(country.folder / f"site{site}.yaml")]
     environment = {**os.environ, "WORKER_PORT": str(country.ports[0])}
-    return subprocess.run(asked, capture_output=True, text=True, env=environment, check=False, timeout=60).stdout
+    return subprocess.run(line, capture_output=True, text=True, env=environment, check=False, timeout=60).stdout
 
 
 def test_a_column_that_is_called_otherwise(country: Country) -> None:
@@ -79,8 +79,8 @@ def test_one_side_has_a_column_more(country: Country) -> None:
     until("it is said at both ends", lambda: said(country, "stock", "column note"))
     near.execute("INSERT INTO item VALUES ('i', 'amoxicillin')")
     until("items travel", lambda: arrived(country, "item", "i", SITE))
-    assert "stock is stopped: site 1 has no column note" in status(country, SITE)
-    assert f"there is no column note here, as site {SITE} has" in status(country, 1)
+    assert "stock is stopped: site 1 has no column note" in asked(country, SITE, "status")
+    assert f"there is no column note here, as site {SITE} has" in asked(country, 1, "status")
     assert arrived(country, "stock", "k") == []
 
     near.execute("ALTER TABLE stock ADD COLUMN note VARCHAR(40)")
@@ -91,3 +91,29 @@ def test_one_side_has_a_column_more(country: Country) -> None:
     country.stock(SITE, "later", 7)
     until("it goes on", lambda: arrived(country, "stock", "later") == [("later", f"s{SITE}", None, 7)])
     assert arrived(country, "stock", "k") == [("k", f"s{SITE}", None, 5)]
+
+
+WIDER = {
+    "postgresql": "ALTER TABLE stock ALTER COLUMN quantity TYPE BIGINT",
+    "mariadb": "ALTER TABLE stock MODIFY quantity BIGINT",
+}
+
+
+@pytest.mark.parametrize("country", ["postgresql-mariadb", "mariadb-sqlite"], indirect=True)
+def test_one_side_holds_more(country: Country, request: pytest.FixtureRequest) -> None:
+    """A number that only the satellite's column holds is kept aside by name, until the primary's holds it too."""
+    near, far = (request.node.callspec.params["country"]).split("-")
+    if far in WIDER:
+        country.db[SITE].execute(WIDER[far])
+    country.stock(SITE, "many", 3_000_000_000)
+    country.stock(SITE, "few", 3)
+    until("the others travel", lambda: arrived(country, "stock", "few"))
+    listed = asked(country, 1, "quarantine", "list")
+    assert "stock many" in listed
+    assert "quantity" in listed
+    until("it is told to its site", lambda: "stock many" in asked(country, SITE, "quarantine", "list"))
+
+    country.db[1].execute(WIDER[near])
+    until("it arrives", lambda: arrived(country, "stock", "many") == [("many", f"s{SITE}", None, 3_000_000_000)])
+    assert "stock many" not in asked(country, 1, "quarantine", "list")
+    until("nothing of it is left", lambda: "stock many" not in asked(country, SITE, "quarantine", "list"))

@@ -17,6 +17,9 @@ RESTORED = "restored"
 They keep nothing else back: not their lines, not the primary's version, not a hand-over (P35).
 """
 
+DATABASE = "database"
+"""The plugin of changes that a database rejected because of their own values (P21)."""
+
 Record = tuple[str, Row]
 """A record type's name and a key."""
 
@@ -145,6 +148,13 @@ def quarantined(reader: Reader, ids: Collection[int] | None = None) -> list[Asid
     where = f" WHERE id IN ({', '.join('?' * len(ids or ())) or 'NULL'})" if few else ""
     rows = reader.execute(f"{_QUARANTINED}{where} ORDER BY id", list(ids or ()) if few else [])
     return [_of_quarantine(row) for row in rows if ids is None or row[0] in ids]
+
+
+def rejected(reader: Reader, record_types: Collection[str]) -> list[int]:
+    """The IDs of what the database rejected of some record types, oldest first."""
+    names = ", ".join("?" * len(record_types)) or "NULL"
+    sql = f"SELECT id FROM msyncd_quarantine WHERE plugin = ? AND type IN ({names}) ORDER BY id"
+    return [int(str(row[0])) for row in reader.execute(sql, [DATABASE, *record_types])]
 
 
 def quarantined_page(
