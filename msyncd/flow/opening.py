@@ -17,6 +17,7 @@ from msyncd.databases.values import Capture, Installed, Scope
 from msyncd.errors import ConfigurationInvalid, DatabaseUnavailable, MsyncdError, Problem
 from msyncd.flow.advancing import Settlement, settle_facts
 from msyncd.flow.facts import NO_FACTS, declared_stores, read_facts, satellite_facts, settle, write_facts
+from msyncd.flow.gained import log_gained
 from msyncd.flow.here import Clock, Described, Here, utc_now
 from msyncd.flow.ledger import fills, meta, owed, sites
 from msyncd.flow.link import spoken_types
@@ -83,6 +84,7 @@ def open_site(
         here = settled.here
         _pay(writer, here)
         _look_after_lost(writer, here, installed)
+        log_gained(writer, here)
     settled.tell()
     return Opened(here, (*problems, *settled.problems), installed)
 

@@ -11,9 +11,9 @@ from msyncd.errors import SchemaChanged, TryLater
 from msyncd.flow.described import check_described
 from msyncd.flow.ledger import aside, fills
 from msyncd.flow.retry import Retried, retry_altered
-from msyncd.model import Table
+from msyncd.model import Cursor, Row, Table
 from msyncd.testing import Crashed, OneSite, Sites
-from tests.flow.support import keys, stock, stock_sites
+from tests.flow.support import TYPES, keys, stock, stock_sites
 
 SHELF = "ALTER TABLE stock ADD COLUMN shelf TEXT"
 DOSE = "ALTER TABLE item ADD COLUMN dose TEXT"
@@ -36,9 +36,22 @@ def asked(site: OneSite) -> list[str]:
     return [kind for kind, _, _ in site.line.messages]
 
 
+def end(site: OneSite) -> Cursor:
+    """Where the change log ends."""
+    with site.here.database.read() as reader:
+        return reader.log_end()
+
+
+def logged_since(site: OneSite, cursor: Cursor) -> set[Row]:
+    """The lines of stock that the change log names since then."""
+    with site.here.database.read() as reader:
+        return reader.log_keys(cursor, site.here.types.ids["stock"], site.sync_id)
+
+
 # --- before the next look at the tables -----------------------------------------------------------------------------
 
 
+@pytest.mark.everywhere
 def test_what_is_pushed_before_the_next_look_does_not_lose_a_column_that_both_have(sites: Sites) -> None:
     for site in sites:
         site.write(SHELF)
@@ -94,6 +107,44 @@ def test_an_alteration_of_what_does_not_travel_stops_nothing(sites: Sites) -> No
     stock(sites[2], "k", "BUM")
     sites.sync()
     assert keys(sites.primary, "stock") == ["k"]
+
+
+# --- where some columns are left out, triggers look only at the others ------------------------------------------------
+
+
+@pytest.mark.everywhere
+def test_what_was_written_into_a_new_column_before_the_triggers_knew_it_is_sent(sites: Sites) -> None:
+    """Of stock the note does not travel: an update of what the triggers do not name is not logged."""
+    for key in ("k", "l"):
+        stock(sites[2], key, "BUM")
+    sites.sync()
+    for site in sites:
+        site.write(SHELF)
+    sites[2].write("UPDATE stock SET shelf = 'A1' WHERE id = 'k'")
+    before = end(sites[2])
+    for site in sites:
+        site.reload()
+    assert logged_since(sites[2], before) == {("k",)}, "what holds nothing there is not sent again"
+    sites.sync()
+    assert sites.primary.rows("stock", "id, shelf") == [("k", "A1"), ("l", None)]
+    before = end(sites[2])
+    sites[2].restart()
+    assert logged_since(sites[2], before) == set(), "it is done once"
+
+
+def test_a_column_that_was_left_out_brings_what_it_holds(sites: Sites) -> None:
+    """A site sends what is its own, the primary what it edits."""
+    stock(sites[2], "k", "BUM")
+    stock(sites.primary, "c", "CMS")
+    sites.sync()
+    for site in sites:
+        site.write("UPDATE stock SET note = ?", f"by {site.sync_id}")
+    whole = TYPES.replace(", columns: {exclude: [note]}", "")
+    assert whole != TYPES
+    sites.reload(record_types=whole)
+    sites.sync()
+    assert sorted(sites.primary.rows("stock", "id, note")) == [("c", "by 1"), ("k", "by 2")]
+    assert sites[2].rows("stock", "id, note") == [("k", "by 2")]
 
 
 # --- what it costs ----------------------------------------------------------------------------------------------------
@@ -246,3 +297,30 @@ def test_killed_between_trying_and_noting_it_tries_again(rejecting: Sites) -> No
     assert primary.rows("stock", "id") == [("a",)]
     assert [one.key for one in primary.quarantine] == [("c",), ("b",)]
     assert [one.reason for one in retry_altered(primary.here).still] == ["CHECK constraint failed: quantity < 100"]
+
+
+# --- the receiver's table is altered before its next look -------------------------------------------------------------
+
+
+@pytest.mark.everywhere
+def test_a_column_that_the_receiver_has_lost_is_nobodys_fault(sites: Sites) -> None:
+    """No row of the batch is to blame: nothing goes to quarantine, and when the column is back all arrives."""
+    for table in ("name", "patient"):
+        sites.primary.write(f"ALTER TABLE {table} RENAME COLUMN name TO label")
+    sites[2].write("INSERT INTO patient VALUES ('p', 'Ama')")
+    stock(sites[2], "k", "BUM")
+    with pytest.raises(TryLater):
+        sites[2].cycle()
+    assert (sites.primary.quarantine, sites[2].quarantine) == ([], [])
+    for table in ("name", "patient"):
+        sites.primary.write(f"ALTER TABLE {table} RENAME COLUMN label TO name")
+    sites.sync()
+    assert sites.primary.rows("patient") == [("p", "Ama")]
+    sites[2].write("ALTER TABLE item RENAME COLUMN name TO label")
+    sites.primary.write("UPDATE item SET name = 'x' WHERE id = 'i-1'")
+    with pytest.raises(TryLater):
+        sites[2].cycle()
+    assert sites[2].quarantine == []
+    sites[2].write("ALTER TABLE item RENAME COLUMN label TO name")
+    sites.sync()
+    assert ("i-1", "AMO", "x") in sites[2].rows("item")
