@@ -130,7 +130,7 @@ def has_records(reader: Reader, here: Here, store: str) -> bool:
     scope = Scope(frozenset({store}))
     for name in here.types.order:
         one = here.types.types[name]
-        if one.edited_on == "active_site" and one.store_column and reader.page(one, None, 1, scope):
+        if one.edited_on == "active_site" and one.store_column and reader.page(one.keys_only, None, 1, scope):
             return True
     return bool(reader.execute("SELECT 1 FROM msyncd_relayed WHERE store = ? LIMIT 1", (store,)))
 

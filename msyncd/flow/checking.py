@@ -46,7 +46,7 @@ def _stores(reader: Reader, here: Here, *, installed: bool) -> tuple[Problem, ..
 def _has_records(reader: Reader, here: Here, store: str, *, installed: bool) -> bool:
     scope = Scope(frozenset({store}))
     for one in here.types.types.values():
-        if one.edited_on == "active_site" and one.store_column and reader.page(one, None, 1, scope):
+        if one.edited_on == "active_site" and one.store_column and reader.page(one.keys_only, None, 1, scope):
             return True
     relayed = "SELECT 1 FROM msyncd_relayed WHERE store = ? LIMIT 1"
     return installed and bool(reader.execute(relayed, (store,)))

@@ -7,10 +7,10 @@ from msyncd.databases.interface import Reader, RowRejected
 from msyncd.databases.values import DELETE, ONLY_SITE, OPERATION, ORIGIN, PARENT, ROUTE, STORE
 from msyncd.flow.fold import Audiences, Folded, Known
 from msyncd.flow.here import Here
-from msyncd.flow.ledger.aside import DATABASE
 from msyncd.flow.ledger.cleared import restored
 from msyncd.flow.ledger.held import held_keys
 from msyncd.flow.ledger.spool import relayed, spooled
+from msyncd.flow.readable import failures, rows_of
 from msyncd.flow.route import audiences
 from msyncd.model import Changes, RecordType, Row, Site, Value
 from msyncd.plugins import Failed
@@ -34,7 +34,7 @@ def draft(reader: Reader, here: Here, peer: Site, record_type: RecordType, folde
         # what came from that very site, and from nobody else, is there already (P12)
         mine = peer.sync_id
         records = {key: one for key, one in records.items() if one[ORIGIN] != mine or one[ONLY_SITE] is not None}
-    rows, unreadable = _rows(reader, record_type, records)
+    rows, unreadable = rows_of(reader, record_type, records.keys())
     if unreadable:
         records = {key: one for key, one in records.items() if key not in unreadable}
     if here.is_primary and len(rows) < len(records):
@@ -47,34 +47,10 @@ def draft(reader: Reader, here: Here, peer: Site, record_type: RecordType, folde
     writes = _changes(record_type, list(rows), list(rows.values()), stores, routes, records, folded.before)
     deletes = _changes(record_type, gone, [None] * len(gone), stores, routes, records, folded.before)
     if not here.is_primary:
-        return Draft(record_type, writes, deletes, [], _failed(record_type, unreadable))
+        return Draft(record_type, writes, deletes, [], failures(record_type, unreadable))
     routed = _routed(reader, here, peer, records, folded.before, writes, deletes)
-    routed.failed += _failed(record_type, unreadable)
+    routed.failed += failures(record_type, unreadable)
     return routed
-
-
-def _rows(
-    reader: Reader, record_type: RecordType, keys: Mapping[Row, Known]
-) -> tuple[dict[Row, Row], dict[Row, RowRejected]]:
-    """The rows that stand, and why others cannot be read: one of them must not stop its site (P13)."""
-    try:
-        return reader.rows(record_type, keys.keys()), {}
-    except RowRejected:
-        rows: dict[Row, Row] = {}
-        unreadable: dict[Row, RowRejected] = {}
-        for key in keys:
-            try:
-                rows |= reader.rows(record_type, [key])
-            except RowRejected as error:
-                unreadable[key] = error
-        return rows, unreadable
-
-
-def _failed(record_type: RecordType, unreadable: Mapping[Row, RowRejected]) -> list[tuple[Changes, Failed]]:
-    return [
-        (Changes(record_type, [key], [None], operations=["write"]), Failed(DATABASE, "read", str(error), "", (0,)))
-        for key, error in unreadable.items()
-    ]
 
 
 def _as_captured(
@@ -91,7 +67,7 @@ def _as_captured(
     writes = Changes(record_type, list(rows), list(rows.values()), stores=stores)
     gone_stores, routes = _places(reader, here, record_type, {key: records[key] for key in gone}, {})
     deletes = _changes(record_type, gone, [None] * len(gone), gone_stores, routes, records, {})
-    return Draft(record_type, writes, deletes, [], _failed(record_type, unreadable))
+    return Draft(record_type, writes, deletes, [], failures(record_type, unreadable))
 
 
 def _places(

@@ -19,6 +19,7 @@ from msyncd.flow.ledger import fills, spool
 from msyncd.flow.ledger.fills import Fill
 from msyncd.flow.outbound import LeftOut
 from msyncd.flow.portion import Look, Stride, gather, portion_of
+from msyncd.flow.readable import rows_of
 from msyncd.flow.route import routing_values, values_of
 from msyncd.model import Changes, Row, Site
 from msyncd.plugins import Failed
@@ -61,7 +62,7 @@ def read_piece(
     look = Look(reader, here, site, scope_of(here, site, fill.stores), stopped)
     got = gather(look, root, after, limit, stride or Stride())
     wanted = {tuple(key) for its_type, key in include if its_type == name} - set(got.keys)
-    besides = portion_of(look, root, list(reader.rows(root, wanted).values()), None) if wanted else None
+    besides = portion_of(look, root, list(rows_of(reader, root, wanted)[0].values()), None) if wanted else None
     portions = [*got.portions, *([besides] if besides is not None else [])]
     spoken = [_spoken(of_type) for of_type in zip(*(one.family for one in portions), strict=True)]
     if besides is not None:

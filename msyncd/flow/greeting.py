@@ -209,4 +209,4 @@ def _told(
 def _holds_rows(reader: Reader, here: Here, site: Site) -> dict[str, bool]:
     """Which types hold rows here that could go to the site: asked when joining."""
     scope = scope_of(here, site, None)
-    return {name: bool(reader.page(one, None, 1, scope)) for name, one in here.types.types.items()}
+    return {name: bool(reader.page(one.keys_only, None, 1, scope)) for name, one in here.types.types.items()}

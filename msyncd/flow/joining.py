@@ -77,7 +77,7 @@ def join(meeting: Meeting, welcome: Welcome, *, anew: int = 0) -> None:
     here = meeting.here
     theirs = {one.name for one in welcome.record_types if one.rows}
     with here.database.read() as reader:
-        mine = {name for name, one in here.types.types.items() if reader.page(one, None, 1, Scope())}
+        mine = {name for name, one in here.types.types.items() if reader.page(one.keys_only, None, 1, Scope())}
         compared_from = reader.log_end()
     both = {here.types.root(name) for name in (_travelling(here) if anew else mine & theirs)}
     differences = compare(meeting, both) if both else {}

@@ -189,8 +189,7 @@ def _take_whole(reader: Reader, here: Here, peer: int, window: Window, header: D
 def _take_children(reader: Reader, here: Here, peer: int, window: Window, name: str, headers: Sequence[Value]) -> None:
     for child_name in here.types.children[name] if headers else ():
         child = here.types.types[child_name]
-        for row in reader.children_of(child, headers):
-            key = child.key_of(row)
+        for key in reader.children_of(child.keys_only, headers):
             known: Known = (here.types.ids[child_name], WRITE, here.site, None, None, None, None, peer, None, *key)
             window.folded.setdefault(child_name, Folded()).records.setdefault(key, known)
 

@@ -6,12 +6,14 @@ itself exceeds it. How many roots are read at once is a guess from the last ones
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from msyncd.databases.interface import Reader
 from msyncd.databases.values import Scope
 from msyncd.flow.here import Here
 from msyncd.flow.ledger.cleared import restored
 from msyncd.flow.outbound import MOST_BYTES, LeftOut, fitting
+from msyncd.flow.readable import read_apart
 from msyncd.flow.route import audiences
 from msyncd.model import Changes, RecordType, Row, Site, Value
 from msyncd.plugins import Failed
@@ -104,19 +106,20 @@ def gather(look: Look, root: RecordType, after: Row | None, limit: int, stride: 
     got = Gathered(root)
     roots = stride.first(root.name, limit)
     while True:
-        rows = look.reader.page(root, after, roots, look.scope)
-        alone = len(rows) <= 1 and not got.keys
+        read = read_apart(look.reader, root, partial(look.reader.page, after=after, limit=roots, scope=look.scope))
+        alone = len(read.keys) <= 1 and not got.keys
         before = got.stride
-        portion = portion_of(look, root, rows, None if alone else limit - before.records)
+        portion = portion_of(look, root, read.rows, None if alone else limit - before.records)
         if portion is None or (before.size + portion.size > MOST_BYTES and not alone):
             if got.keys:  # what was gathered is piece enough
                 return got
-            roots = max(1, len(rows) // GROWTH)
+            roots = max(1, len(read.keys) // GROWTH)
             continue
+        portion.failed += read.failed
         got.portions.append(portion)
-        got.keys += map(root.key_of, rows)
-        got.upto = got.keys[-1] if len(rows) == roots else None
-        if got.upto is None or not (roots := got.further(limit, len(rows))):
+        got.keys += read.keys
+        got.upto = got.keys[-1] if len(read.keys) == roots else None
+        if got.upto is None or not (roots := got.further(limit, len(read.keys))):
             return got
         after = got.upto
 
@@ -136,12 +139,18 @@ def _add_family(look: Look, portion: Portion, record_type: RecordType, rows: Seq
             continue
         line, left = look.here.types.types[name], None if most is None else most - len(portion)
         parents = [key[0] for key in chosen.keys]
-        lines = look.reader.children_of(line, parents, None if left is None else max(left, 0) + 1) if parents else []
-        if left is not None and len(lines) > left:
+        read = read_apart(look.reader, line, partial(_lines, look, parents, left))
+        if left is not None and len(read.keys) > left:
             return False
-        if not _add_family(look, portion, line, lines, most):
+        portion.failed += read.failed
+        if not _add_family(look, portion, line, read.rows, most):
             return False
     return most is None or len(portion) <= most
+
+
+def _lines(look: Look, parents: Sequence[Value], left: int | None, line: RecordType) -> list[Row]:
+    most = None if left is None else max(left, 0) + 1
+    return look.reader.children_of(line, parents, most) if parents else []
 
 
 def _chosen(look: Look, portion: Portion, record_type: RecordType, rows: Sequence[Row]) -> Changes:

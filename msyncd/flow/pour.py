@@ -84,8 +84,7 @@ class _Leaving:
         scope = Scope() if piece.stores is None else scope_of_stores(self._here, piece.stores)
         place = after or (tuple(piece.after) if piece.after is not None else None)
         upto = tuple(piece.upto) if piece.upto is not None else None
-        while rows := self._reader.page(root, place, PAGE, scope, upto):
-            keys = [root.key_of(row) for row in rows]
+        while keys := self._reader.page(root.keys_only, place, PAGE, scope, upto):
             gone = [key for key in keys if key not in self._brought[root.name]]
             some = gone
             while not self._leave(root, some, alone=len(some) <= 1):
@@ -93,7 +92,7 @@ class _Leaving:
             if len(some) < len(gone):
                 return some[-1]
             place = keys[-1]
-            if len(rows) < PAGE:
+            if len(keys) < PAGE:
                 break
             if sum(map(len, self.found.values())) >= MOST_LEAVES:
                 return place
@@ -128,10 +127,10 @@ class _Leaving:
             if name not in self._work:
                 continue
             child = self._types.types[name]
-            rows = self._reader.children_of(child, [key[0] for key in parents], None if most is None else most + 1)
-            if most is not None and len(rows) > most:
+            limit = None if most is None else most + 1
+            keys = self._reader.children_of(child.keys_only, [key[0] for key in parents], limit)
+            if most is not None and len(keys) > most:
                 return False
-            keys = [child.key_of(row) for row in rows]
             into.setdefault(name, []).extend(keys)
             if not self._lines(child, keys, into, most):
                 return False

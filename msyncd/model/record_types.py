@@ -1,6 +1,6 @@
 """What is synced: record types, as the YAML declares them and the database completes them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from msyncd.model.values import ApplicationTriggers, EditedOn, Row, SentTo
@@ -55,6 +55,11 @@ class RecordType:
     def store_column(self) -> str | None:
         """The column of this very table that names the store, or None."""
         return self.store if isinstance(self.store, str) else None
+
+    @property
+    def keys_only(self) -> "RecordType":
+        """The same with nothing but its key: for looks that only name records, so that no other value is read."""
+        return replace(self, columns=self.key)
 
     def key_of(self, row: Row) -> Row:
         """The key of a row: columns begin with it."""

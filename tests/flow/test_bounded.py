@@ -1,9 +1,10 @@
 """Memory is bounded by a batch: how much is read, sent and held at once does not grow with what the tables hold."""
 
 import gc
+import sqlite3
 import tracemalloc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from msyncd.databases.interface import Writer
 from msyncd.databases.sqlite.reader import SQLiteReader
 from msyncd.flow import inbound, portion, pour, pulling, serving
+from msyncd.flow.compare.repair import compare
 from msyncd.flow.conversation import Piece, Pull, PullReply
 from msyncd.flow.ledger import fills
 from msyncd.flow.outbound import MOST_BYTES
@@ -120,6 +122,57 @@ def test_p13_a_row_that_is_too_large_does_not_stop_a_fill(tmp_path: Path, monkey
         (kept,) = sites.primary.quarantine
         assert (kept.record_type, kept.key) == ("item", ("large",))
         assert "bytes" in kept.reason
+
+
+BROKEN = "CAST(x'ff' AS TEXT)"
+
+
+def test_p13_rows_that_cannot_be_read_do_not_stop_a_fill(tmp_path: Path) -> None:
+    """A header takes its lines along, a line nothing; each is named at the primary, and goes once it is corrected."""
+    with stock_sites(tmp_path, joined=False, copies_of={1: "all", 2: ["CMS"]}) as sites:
+        primary = sites.primary
+        primary.write(f"INSERT INTO item VALUES ('bad', NULL, {BROKEN})")
+        for key in ("v1", "v2", "v3"):
+            invoice(primary, key, "CMS")
+        primary.write(f"UPDATE invoice SET status = {BROKEN} WHERE id = 'v1'")
+        primary.write(f"UPDATE line SET quantity = {BROKEN} WHERE id = 'v2-1'")
+        with primary.here.database.write() as writer:
+            fills.begin(writer, 2, because="all anew", now="", initial=True)
+        sites.sync(2)
+        assert keys(sites[2], "item") == ["i-1", "i-2"]
+        assert (keys(sites[2], "invoice"), keys(sites[2], "line")) == (["v2", "v3"], ["v2-0", "v3-0", "v3-1"])
+        kept = sorted((one.record_type, one.key[0]) for one in primary.quarantine)
+        assert kept == [("invoice", "v1"), ("item", "bad"), ("line", "v2-1")]
+        primary.write("UPDATE item SET name = 'good' WHERE id = 'bad'")
+        primary.write("UPDATE line SET quantity = 1 WHERE id = 'v2-1'")
+        sites.sync(2)
+        assert keys(sites[2], "item") == ["bad", "i-1", "i-2"]
+        assert keys(sites[2], "line") == ["v2-0", "v2-1", "v3-0", "v3-1"]
+
+
+def test_p13_a_row_here_that_cannot_be_read_stops_neither_a_fill_nor_a_comparison(tmp_path: Path) -> None:
+    with stock_sites(tmp_path, copies_of={1: "all", 2: ["CMS"]}) as sites:
+        invoice(sites.primary, "v", "CMS")
+        sites.sync()
+        broken(sites[2], "item", "name", "i-1")
+        broken(sites[2], "line", "quantity", "v-0")
+        assert sites[2].satellite is not None
+        found = {one.record_type: list(one.differing) for one, _ in compare(sites[2].satellite, sites[2].cycle)}
+        assert (found["item"], found["line"], found["name"]) == ([("i-1",)], [("v-0",)], [])
+        with sites.primary.here.database.write() as writer:
+            fills.begin(writer, 2, because="all anew", now="", initial=True)
+        sites.sync(2)
+        assert sites[2].rows("item") == sites.primary.rows("item")
+        assert sites[2].rows("line") == sites.primary.rows("line")
+
+
+def broken(site: OneSite, table: str, column: str, key: str) -> None:
+    """A disk that fails, or a program that goes around the triggers, leaves what is no text."""
+    with closing(sqlite3.connect(site.folder / "site.db")) as connection:
+        connection.execute("INSERT INTO msyncd_applying SELECT id, 1 FROM msyncd_record_type")
+        connection.execute(f"UPDATE {table} SET {column} = {BROKEN} WHERE id = ?", (key,))
+        connection.execute("DELETE FROM msyncd_applying")
+        connection.commit()
 
 
 def test_of_a_type_of_which_next_to_nothing_goes_to_the_site_a_piece_looks_at_a_bounded_number(

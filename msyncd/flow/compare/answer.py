@@ -1,6 +1,7 @@
 """The primary answers a satellite that compares: it digests its own records of the same ranges and keys."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import msgspec
 
@@ -14,6 +15,7 @@ from msyncd.flow.fill import scope_of
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import compared
 from msyncd.flow.log import log_rows
+from msyncd.flow.readable import read_apart, rows_of
 from msyncd.flow.receive import key_told
 from msyncd.model import Changes, Cursor, Row, Site
 
@@ -91,7 +93,7 @@ class Answering:
         return Compared(records=tuple(records))
 
     def _standing(self, reader: Reader) -> tuple[Digest, ...]:
-        rows = reader.rows(self._type, self._keys)
+        rows, _ = rows_of(reader, self._type, self._keys)
         found = self._digests(reader, for_satellite(reader, self._here, self._site, self._type, list(rows.values())))
         there = {tuple(one.key) for one in found}
         lacking = [key for key in self._keys if key not in there]
@@ -115,11 +117,14 @@ class Answering:
     def _pages(self, reader: Reader, after: Row | None, upto: Row | None) -> Iterator[Changes]:
         """The records of a range that the satellite is to hold, page by page."""
         scope = scope_of(self._here, self._site, None)
-        while rows := reader.page(self._type, after, PAGE, scope, upto):
-            yield for_satellite(reader, self._here, self._site, self._type, rows)
-            if len(rows) < PAGE:
+        while True:
+            page = partial(reader.page, after=after, limit=PAGE, scope=scope, upto=upto)
+            read = read_apart(reader, self._type, page)
+            if read.rows:
+                yield for_satellite(reader, self._here, self._site, self._type, read.rows)
+            if len(read.keys) < PAGE:
                 return
-            after = self._type.key_of(rows[-1])
+            after = read.keys[-1]
 
 
 def _rows(changes: Changes) -> list[Row]:

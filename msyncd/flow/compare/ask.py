@@ -6,6 +6,7 @@ so it is looked at again once both ends are level; a difference counts when it s
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from msyncd.databases.interface import Reader
@@ -15,6 +16,7 @@ from msyncd.flow.compare.holding import on_satellite
 from msyncd.flow.compare.messages import Compare, Compared, Range, Result
 from msyncd.flow.ledger import compared, meta, receipts, sites
 from msyncd.flow.ledger.receipts import Pulled
+from msyncd.flow.readable import read_apart, rows_of
 from msyncd.model import PRIMARY, Changes, RecordType, Row
 
 if TYPE_CHECKING:
@@ -178,9 +180,10 @@ class Comparing:
     def _page(self, after: Row | None, end: Row | None) -> _Held:
         """As many records behind a key as are read at once; its `upto` is the `end` if there are no more up to that."""
         with self._satellite.here.database.read() as reader:
-            rows = reader.page(self._type, after, RANGE, Scope(), end)
-            upto = rows[-1][: len(self._type.key)] if len(rows) == RANGE else end
-            return self._held(after, upto, on_satellite(reader, self._satellite.here, self._type, rows))
+            page = partial(reader.page, after=after, limit=RANGE, scope=Scope(), upto=end)
+            read = read_apart(reader, self._type, page)
+            upto = read.keys[-1] if len(read.keys) == RANGE else end
+            return self._held(after, upto, on_satellite(reader, self._satellite.here, self._type, read.rows))
 
     def _held(self, after: Row | None, upto: Row | None, changes: Changes) -> _Held:
         rows = [row for row in changes.rows if row is not None]
@@ -230,7 +233,7 @@ class Comparing:
                 yield key, Difference(mine.get(key), one.digest, one.owner), one.moving or key in unsent
 
     def _digests(self, reader: Reader, keys: list[Row]) -> dict[Row, bytes]:
-        rows = reader.rows(self._type, keys)
+        rows, _ = rows_of(reader, self._type, keys)
         held = self._held(None, None, on_satellite(reader, self._satellite.here, self._type, list(rows.values())))
         return {key: digest(row) for key, row in zip(held.keys, held.rows, strict=True)}
 
