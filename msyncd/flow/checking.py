@@ -18,7 +18,7 @@ from msyncd.settings.values import Place
 def check_site(found: Look) -> tuple[Problem, ...]:
     """Every problem of a site whose files are in order."""
     here = found.here
-    problems = [*found.problems, *_another_site(found), *_cycles(here), *_slow_references(here)]
+    problems = [*found.problems, *_another_site(found), *_cycles(here), *_slow_references(here), *_padded(here)]
     if here.is_primary:
         with here.database.read() as reader:
             problems += _stores(reader, here, installed=found.installed)
@@ -110,6 +110,23 @@ def _slow(place: Place, name: str, table: str, lacking: list[Reference]) -> Prob
         "create an index on each, in the application's own way",
         "warning",
     )
+
+
+def _padded(here: Here) -> Iterator[Problem]:
+    """P36: keys to which a blank at the end is nothing. Most never have one, so their types need not stop for it."""
+    for name in here.types.order:
+        table = here.types.table_of(name)
+        for key in here.types.types[name].key:
+            column = table.column(key)
+            if column is not None and column.padding:
+                better = column.padding.removesuffix("_bin") + "_nopad_bin"
+                yield _at(
+                    _place_of_type(here, name),
+                    f"{name}: key column {key} has collation {column.padding}, to which 'a' and 'a ' are one key",
+                    f"give it, and what refers to it, {better}; a record whose key is held to be another's goes to"
+                    " quarantine",
+                    "warning",
+                )
 
 
 # --- places -----------------------------------------------------------------------------------------------------------

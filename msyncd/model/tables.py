@@ -11,7 +11,8 @@ class Column:
     """A column of a table. `declared` is its type as the database spells it; `generated` cannot be written.
 
     `kind` says how its values are written when they leave the database: see databases/kinds.py. `unfit_key` says why it
-    cannot be in a key, if it cannot.
+    cannot be in a key, if it cannot. `padding`: the collation to which blanks at a value's end are nothing, if they are
+    and all else counts.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Column:
     generated: bool = False
     kind: Kind = "any"
     unfit_key: str = ""
+    padding: str = ""
 
 
 @dataclass(frozen=True, slots=True)

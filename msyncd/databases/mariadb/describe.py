@@ -174,6 +174,7 @@ def _column(row: Row, detail: Detail) -> Column:
         generated=generation is not None or "generated" in extra,
         kind=detail.kind,
         unfit_key=detail.unfit_key,
+        padding=str(detail.collation) if detail.bytewise and not detail.exact else "",
     )
 
 
