@@ -37,4 +37,8 @@ def _looker(dialect: str) -> LeadingColumns | None:
         from msyncd.databases.mariadb.indexes import leading_columns as of_mariadb
 
         return of_mariadb
+    if dialect == "postgresql":
+        from msyncd.databases.postgresql.indexes import leading_columns as of_postgresql
+
+        return of_postgresql
     return None
