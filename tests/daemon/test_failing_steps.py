@@ -17,6 +17,7 @@ from msyncd.daemon.verifying import Verifying
 from msyncd.daemon.watching import LocalWrites
 from msyncd.flow.ledger import aside, handovers
 from msyncd.flow.ledger.aside import Aside
+from msyncd.flow.opening import open_site
 from msyncd.settings import load
 from msyncd.settings.reload import Reloader
 from tests.daemon.conftest import Country, until
@@ -188,6 +189,37 @@ def test_the_schema(pair: Pair) -> None:
     pair.cycling.step()
     assert country.rows(1, "item") == country.rows(2, "item")
     assert country.has(2, "item", f"unseen{len(failed)}")
+
+
+def test_what_was_rejected_is_tried_again_though_the_table_was_altered_while_nobody_looked(pair: Pair) -> None:
+    """The first look of a daemon that starts; one that fails does so at the next."""
+    country = pair.country
+    pair.cycling.step()
+    first = Verifying(pair.primary)
+    first.step()  # opening has made triggers
+    first.step()
+
+    def reject(number: int) -> None:
+        columns = ("ID", "store_ID", "item_ID", "quantity")
+        one = Aside("stock", (f"k{number}",), 2, "write", "s2", columns, (f"k{number}", "s2", None, 1.0), "too much",
+                    "database", "")  # fmt: skip
+        with pair.primary.here.database.write() as writer:
+            aside.quarantine(writer, [one])
+        country.db[1].execute(f"ALTER TABLE stock ADD COLUMN extra{number} TEXT")
+
+    def starts() -> None:
+        opened = open_site(pair.primary.here.settings, pair.primary.here.plugins, database=pair.primary.here.database)
+        pair.primary.here = opened.here
+        pair.primary.schema_version = pair.primary.here.database.schema_version()
+        Verifying(pair.primary).step()
+
+    failed = fail_everywhere(starts, ("daemon/verifying.py", "flow/retry.py"), before=reject)
+    assert {"retry_altered", "rejected", "_apply_again"} <= set(failed)
+    reject(1000)
+    starts()
+    assert not country.rows(1, "msyncd_quarantine")
+    assert country.has(1, "stock", "k1000")
+    assert all(country.has(1, "stock", f"k{number}") for number in range(1, len(failed)))
 
 
 def test_store_facts(pair: Pair) -> None:
