@@ -11,7 +11,19 @@ from pathlib import Path
 from bench.sites import cpu_seconds, pair
 from bench.workload import connect, write
 from msyncd.flow.compare.messages import Compare, Compared
-from msyncd.flow.conversation import Hello, Peer, Pull, PullReply, Push, PushReply, Waiting, WaitReply, Welcome
+from msyncd.flow.conversation import (
+    Give,
+    GiveReply,
+    Hello,
+    Peer,
+    Pull,
+    PullReply,
+    Push,
+    PushReply,
+    Waiting,
+    WaitReply,
+    Welcome,
+)
 
 
 def main() -> None:
@@ -60,6 +72,11 @@ class Counting:
         """Counted."""
         self.count += 1
         return self._peer.compare(question)
+
+    def give(self, give: Give) -> GiveReply:
+        """Counted."""
+        self.count += 1
+        return self._peer.give(give)
 
     def wait(self, waiting: Waiting) -> WaitReply:
         """Counted."""

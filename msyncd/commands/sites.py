@@ -11,6 +11,7 @@ from msyncd.commands.output import note, print_json, print_table, when
 from msyncd.commands.reading import status_of
 from msyncd.commands.site import look_here
 from msyncd.commands.sites_add import add
+from msyncd.commands.sites_ask import ask
 from msyncd.commands.sites_remove import remove
 from msyncd.errors import WrongUsage
 
@@ -33,6 +34,7 @@ def sites() -> None:
 
 
 sites.add_command(add)
+sites.add_command(ask)
 sites.add_command(remove)
 
 

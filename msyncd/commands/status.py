@@ -50,7 +50,8 @@ def _show(status: dict[str, Any]) -> None:
         if one["problem"]:
             click.echo(f"site {one['sync_id']}: {one['problem']}")
     _show_hand_overs(status["hand_overs"])
-    _show_restored(status["restored"])
+    _show_restored(status["restored"], primary=site["sync_id"] == 1)
+    _show_asking(status["asking"])
     click.echo()
     _show_rest(status)
 
@@ -94,11 +95,19 @@ def _show_hand_overs(under_way: list[dict[str, Any]]) -> None:
         click.echo(f"{HandOverStatus(**one).words()}{since}")
 
 
-def _show_restored(found: dict[str, Any] | None) -> None:
+def _show_asking(asking: dict[str, Any] | None) -> None:
+    from msyncd.flow.asking import AskedSite, Asking
+
+    if asking is not None:
+        click.echo(Asking(asking["under_way"], tuple(AskedSite(**one) for one in asking["sites"])).words())
+
+
+def _show_restored(found: dict[str, Any] | None, *, primary: bool) -> None:
     """What came of a restored backup."""
     if found is None:
         return
-    click.echo(f"this database was restored from a backup, and took back what it had sent on {when(found['at'])}")
+    what = "what it had lost" if primary else "what it had sent"
+    click.echo(f"this database was restored from a backup, and took back {what} on {when(found['at'])}")
     for name, one in found["record_types"].items():
         came = f"{one['taken_back']:,} taken back, {one['gone']:,} deleted since"
         written = f"{one['sent']:,} written since and sent, {one['in_quarantine']:,} written since and in quarantine"

@@ -5,7 +5,18 @@ from typing import TypeVar
 
 from msyncd.daemon.traffic import Traffic
 from msyncd.flow.compare.messages import Compare, Compared
-from msyncd.flow.conversation import Hello, Pull, PullReply, Push, PushReply, Waiting, WaitReply, Welcome
+from msyncd.flow.conversation import (
+    Give,
+    GiveReply,
+    Hello,
+    Pull,
+    PullReply,
+    Push,
+    PushReply,
+    Waiting,
+    WaitReply,
+    Welcome,
+)
 from msyncd.model import PRIMARY
 from msyncd.wire.client import PrimaryClient
 
@@ -51,6 +62,10 @@ class Line:
             return self._client.compare(question)
         finally:
             self._count()
+
+    def give(self, give: Give) -> GiveReply:
+        """See Peer."""
+        return self._counted(self._client.give, give)
 
     def _counted(self, call: Callable[[M], R], message: M) -> R:
         self._before()

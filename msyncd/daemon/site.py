@@ -11,7 +11,7 @@ from msyncd.daemon.line import Line, records_in
 from msyncd.daemon.traffic import Traffic
 from msyncd.errors import Problem
 from msyncd.flow.compare.messages import Compare, Compared
-from msyncd.flow.conversation import Hello, Pull, PullReply, Push, PushReply, Waiting, Welcome
+from msyncd.flow.conversation import Give, GiveReply, Hello, Pull, PullReply, Push, PushReply, Waiting, Welcome
 from msyncd.flow.here import Here
 from msyncd.flow.primary import Primary
 from msyncd.flow.satellite import Satellite
@@ -128,6 +128,11 @@ class Doors:
         """See Answers."""
         with self._boundary.shared():
             return self._primary.compare(site, question)
+
+    def give(self, site: int, give: Give) -> GiveReply:
+        """See Answers."""
+        with self._boundary.shared():
+            return self._primary.give(site, give)
 
     def news(self, site: int, waiting: Waiting) -> bool:
         """Whether there is anything for the site."""

@@ -7,6 +7,7 @@ import msgspec
 
 from msyncd.databases.interface import Reader, Writer
 from msyncd.errors import CloneRefused, FactsChanged, MessageInvalid, PeerRefused
+from msyncd.flow import asking
 from msyncd.flow.conversation import Batch, Push, PushReply
 from msyncd.flow.here import Here
 from msyncd.flow.inbound import take_in
@@ -39,6 +40,7 @@ def accept(writer: Writer, here: Here, site: int, push: Push) -> Accepted:
     """Take in a batch, exactly once. Raises FactsChanged, CloneRefused, MessageInvalid, NeedsMoreError, TryLater."""
     batch = push.batch
     known = speaker(writer, here, site, push, batch.facts_number)
+    asking.refuse_meanwhile(writer)
     receipt = receipts.receipt_of(writer, site, push.database_id, push.generation)
     assert receipt is not None, "a hello came first"
     if push.heard > known.heard:

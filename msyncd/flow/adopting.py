@@ -21,12 +21,16 @@ PAGE = 5000
 """Rows that are looked at in one step."""
 
 
-def adopt(writer: Writer, here: Here, new: Facts) -> Here:
-    """Make these the facts, in one transaction with all that follows from them. Raises TryLater."""
+def adopt(writer: Writer, here: Here, new: Facts, *, regained: bool = False) -> Here:
+    """Make these the facts, in one transaction with all that follows from them. Raises TryLater.
+
+    `regained`: they were the facts already, before this database was restored, so stores may have moved with records.
+    """
     old = here.facts
     write_facts(writer, new)
     here.database.renew_guard(new, writer, here.site)
-    _still_empty(writer, here, old, new)
+    if not regained:
+        _still_empty(writer, here, old, new)
     here = replace(here, facts=new)
     for store in new.stores:
         _note_hand_over(writer, here, old, store)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from msyncd.databases.interface import Reader
 from msyncd.errors import DatabaseUnavailable, FactsChanged, RestoredBackup
+from msyncd.flow import asking
 from msyncd.flow.accepting import speaker
 from msyncd.flow.advancing import hear_ends, tell_moved
 from msyncd.flow.conversation import Pull, SpokenRefusal, Standing, Waiting
@@ -36,6 +37,7 @@ class Asked:
 def look_up(reader: Reader, here: Here, site: int, pull: Pull) -> Asked:
     """What the ledger says to a pull. Raises FactsChanged, CloneRefused, RestoredBackup."""
     known = speaker(reader, here, site, pull, pull.facts_number)
+    asking.refuse_meanwhile(reader)
     if pull.mark and not marks.knows(reader, marks.SHARED, pull.mark):
         raise RestoredBackup(
             f"site {site} has seen changes of the primary that the primary's database does not know",

@@ -75,6 +75,12 @@ def resolve(writer: Writer, here: Here, work: Batchwork, outcome: Outcome) -> No
             _number(writer, one, known)
 
 
+def overrule(writer: Writer, here: Here, one: Work) -> None:
+    """Let these changes count as based on what stands here: who brings them knows better."""
+    known = _versions(writer, here, one.record_type, [*one.writes.keys, *one.deletes.keys])
+    one.numbers |= {key: current.version for key, current in known.current.items()}
+
+
 def _versions(writer: Writer, here: Here, record_type: RecordType, keys: Sequence[Row]) -> _Versions:
     """The versions of these records: each one more than was noted if the application here has written it since."""
     name, columns = record_type.name, record_type.columns

@@ -55,6 +55,36 @@ class SpokenSite(msgspec.Struct, frozen=True):
     copies_of: tuple[str, ...] | Literal["all"] = ()
 
 
+class Standpoint(msgspec.Struct, frozen=True):
+    """What a satellite knows that its restored primary may have lost (P35): it goes with a hello, once it is asked.
+
+    `asking`: what Welcome.asks named. `generation`: of the primary, as it is known there. `cursor` and `mark`: its
+    place in the primary's log. `filling`: it was being filled. `stores`: the store facts, `facts_number` theirs.
+    """
+
+    asking: str
+    generation: Whole
+    cursor: Cursor
+    mark: str
+    filling: bool
+    facts_number: Whole
+    stores: tuple[SpokenStore, ...] = ()
+
+
+class Asks(msgspec.Struct, frozen=True):
+    """What a restored primary asks a satellite for (P35): nothing else travels before the satellite has given it.
+
+    `heard`: the satellite has told where it stands. `records`: its central records are wanted, and its copies of
+    `stores`. `problem`: what it told cannot be taken in, in words.
+    """
+
+    asking: str
+    heard: bool = False
+    records: bool = False
+    stores: tuple[str, ...] = ()
+    problem: str = ""
+
+
 class Hello(msgspec.Struct, frozen=True):
     """Who I am, what I speak, what I believe."""
 
@@ -76,6 +106,9 @@ class Hello(msgspec.Struct, frozen=True):
     """True while what an older copy of this database had sent is still to be taken back (P35)."""
     probe: bool = False
     """True for *check connection*: nothing is registered, no token is given."""
+    gives: bool = False
+    """Whether it can answer a restored primary that asks for what it lost."""
+    standpoint: Standpoint | None = None
 
 
 class Welcome(msgspec.Struct, frozen=True):
@@ -102,6 +135,9 @@ class Welcome(msgspec.Struct, frozen=True):
     public_key: str = ""
     site_generation: Whole = 0
     """The generation of the caller's database that called last; later than it shows: it is an older copy."""
+    asks: Asks | None = None
+    renewed: str = ""
+    """Not empty: the primary was restored, and this site begins anew at it, once for each asking (P35)."""
     anew: Whole = 0
     """Not 0: others had this site's place since this database did; it joins anew, once for each number (P35)."""
 
@@ -283,6 +319,31 @@ class PullReply(msgspec.Struct, frozen=True):
     """Marks of the bundles that the primary has exported for this site and that may still be under way (P37)."""
 
 
+class Give(msgspec.Struct, frozen=True):
+    """Records for a restored primary (P35), which decides of each whether it is taken.
+
+    `rows` of `types` are what the satellite has otherwise, `deletes` what it does not have at all. `done` ends it, with
+    how far the primary as it was before had this site's own log (`pushed`, None: as far as this one has it).
+    """
+
+    asking: str
+    database_id: str
+    generation: Whole
+    facts_number: Whole
+    types: tuple[TypeChanges, ...] = ()
+    done: bool = False
+    pushed: Cursor | None = None
+    pushed_mark: str = ""
+    heard: Whole = 0
+    installation_id: str = ""
+
+
+class GiveReply(msgspec.Struct, frozen=True):
+    """It is taken in. `needs`: it is not, before these records come along, since they hold unique values in the way."""
+
+    needs: tuple[tuple[str, SpokenRow], ...] = ()
+
+
 class Waiting(msgspec.Struct, frozen=True, rename={"facts_number": "facts"}):
     """A request that waits until there is something beyond the cursor, or `seconds` are over.
 
@@ -323,6 +384,7 @@ class Peer(Protocol):
     def pull(self, pull: Pull) -> PullReply: ...
     def wait(self, waiting: Waiting) -> WaitReply: ...
     def compare(self, question: Compare) -> Compared: ...
+    def give(self, give: Give) -> GiveReply: ...
 
 
 class Answers(Protocol):
@@ -333,3 +395,4 @@ class Answers(Protocol):
     def pull(self, site: int, pull: Pull) -> PullReply: ...
     def wait(self, site: int, waiting: Waiting) -> WaitReply: ...
     def compare(self, site: int, question: Compare) -> Compared: ...
+    def give(self, site: int, give: Give) -> GiveReply: ...

@@ -9,6 +9,7 @@ from msyncd import __version__
 from msyncd.databases.interface import Reader, Writer
 from msyncd.errors import CloneRefused, PeerRefused, RestoredBackup
 from msyncd.flow.adopting import adopt
+from msyncd.flow.asking import renewal_of, turn_of
 from msyncd.flow.conversation import PROTOCOL_VERSION, Hello, Welcome
 from msyncd.flow.facts import renewed
 from msyncd.flow.fill import begin_anew, scope_of
@@ -44,6 +45,12 @@ def greet(here: Here, hello: Hello) -> Welcome:
         refuse_strangers(writer, known, hello)
         if known.generation > hello.generation and known.database_id is not None:
             return _welcome(writer, here, hello, site, known, stopped)  # an older copy: it will call as another one
+        turn = turn_of(writer, here, hello, resumed=bool((known.stopped or {}).keys() - stopped.keys()))
+        if turn is not None:
+            here, asks = turn
+            _note_caller(writer, here, hello, stopped)
+            told = _welcome(writer, here, hello, here.peer(hello.sync_id), sites.known(writer, hello.sync_id), stopped)
+            return msgspec.structs.replace(told, asks=asks)
         _register(writer, here, hello, stopped)
         # what the satellite is told to correct is shown here too; stopped record types are listed by themselves
         sites.note(writer, hello.sync_id, problem="; ".join(disagreements(here, hello)) or None)
@@ -90,7 +97,8 @@ def refuse_strangers(reader: Reader, known: Known, hello: Hello) -> None:
             )
 
 
-def _register(writer: Writer, here: Here, hello: Hello, stopped: Mapping[str, str]) -> None:
+def _note_caller(writer: Writer, here: Here, hello: Hello, stopped: Mapping[str, str]) -> Known:
+    """Who calls; returns what was known before."""
     before = sites.known(writer, hello.sync_id)
     sites.note(
         writer,
@@ -104,6 +112,11 @@ def _register(writer: Writer, here: Here, hello: Hello, stopped: Mapping[str, st
         last_contact=here.now(),
         record_types=msgspec.json.encode(stopped).decode(),
     )
+    return before
+
+
+def _register(writer: Writer, here: Here, hello: Hello, stopped: Mapping[str, str]) -> None:
+    before = _note_caller(writer, here, hello, stopped)
     if hello.restored:
         return
     if receipts.receipt_of(writer, hello.sync_id, hello.database_id, hello.generation) is None:
@@ -198,6 +211,7 @@ def _told(
         pushed_mark=receipt.mark if receipt else "",
         joined=known.joined,
         public_key=here.public_key,
+        renewed=renewal_of(reader, site.sync_id),
         anew=replaced.came_between(reader, site.sync_id, database_id),
         problems=(*problems, *(f"{name}: {reason}" for name, reason in stopped.items())),
         refusals=refusals.unheard(reader, site.sync_id, known.heard),

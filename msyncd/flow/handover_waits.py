@@ -6,7 +6,7 @@ from itertools import chain
 
 from msyncd.databases.interface import Reader
 from msyncd.flow.here import Here
-from msyncd.flow.ledger import aside, fills, handovers, sites
+from msyncd.flow.ledger import aside, asked, fills, handovers, sites
 from msyncd.flow.ledger.handovers import Noted
 from msyncd.model import PRIMARY, HandOver, StoreFact
 
@@ -16,6 +16,8 @@ def waits_for(reader: Reader, here: Here, fact: StoreFact) -> str | None:
     way = fact.hand_over
     assert way is not None
     noted = handovers.noted(reader, fact.store)
+    if asked.asking(reader):
+        return "the satellites, which the primary asks for what it lost"
     if way.step == "draining":
         obstacles = _draining(reader, here, fact, way, noted)
     else:

@@ -19,7 +19,7 @@ from msyncd.flow.advancing import Settlement, settle_facts
 from msyncd.flow.facts import NO_FACTS, declared_stores, read_facts, satellite_facts, settle, write_facts
 from msyncd.flow.gained import log_gained
 from msyncd.flow.here import Clock, Described, Here, utc_now
-from msyncd.flow.ledger import fills, meta, owed, sites
+from msyncd.flow.ledger import asked, fills, meta, owed, sites
 from msyncd.flow.link import spoken_types
 from msyncd.flow.types import TypeSet, resolve
 from msyncd.model import PRIMARY, Facts
@@ -79,6 +79,7 @@ def open_site(
     )
     with database.write() as writer:
         meta.identity(writer)
+        asked.prepare(writer)
         meta.put(writer, "sync_id", str(settings.this_site.sync_id))
         settled = _settle(writer, here)
         here = settled.here

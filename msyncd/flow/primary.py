@@ -14,9 +14,21 @@ from msyncd.flow.apply import NeedsMoreError
 from msyncd.flow.compare.answer import answer
 from msyncd.flow.compare.messages import Compare, Compared
 from msyncd.flow.confirming import confirm_place, has_moved_on
-from msyncd.flow.conversation import Hello, Pull, PullReply, Push, PushReply, Waiting, WaitReply, Welcome
+from msyncd.flow.conversation import (
+    Give,
+    GiveReply,
+    Hello,
+    Pull,
+    PullReply,
+    Push,
+    PushReply,
+    Waiting,
+    WaitReply,
+    Welcome,
+)
 from msyncd.flow.described import check_described
 from msyncd.flow.facts import read_facts
+from msyncd.flow.given import take_given
 from msyncd.flow.greeting import greet
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import fills, meta
@@ -85,6 +97,12 @@ class Primary:
         if question.send_again:
             self._wake()
         return compared
+
+    def give(self, site: int, give: Give) -> GiveReply:
+        """Take in what this primary lost. Raises FactsChanged, CloneRefused, MessageInvalid, TryLater."""
+        reply = take_given(self._fresh(), site, give)
+        self._wake()
+        return reply
 
     def wait(self, site: int, waiting: Waiting) -> WaitReply:
         """Whether there is something for the site now; the server asks again until there is, or time is over."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from msyncd.databases.interface import Reader, Writer
 from msyncd.errors import CloneRefused, MsyncdError, WrongUsage
 from msyncd.flow.here import Here
-from msyncd.flow.ledger import bundles, replaced, sites
+from msyncd.flow.ledger import asked, bundles, replaced, sites
 from msyncd.flow.ledger.replaced import Replaced
 from msyncd.flow.ledger.sites import Known
 from msyncd.flow.outcome import Outcome
@@ -96,6 +96,8 @@ def _let_go(writer: Writer, site: int) -> None:
         writer.execute(f"DELETE FROM {table} WHERE site = ?", (site,))
     for table in ("msyncd_compared", "msyncd_difference"):  # a comparison was of the old one's records
         writer.execute(f"DELETE FROM {table} WHERE peer = ?", (site,))
+    if not asked.asking(writer):
+        asked.forget(writer, site)
     bundles.forget(writer, site)
     quarantine_waiting(writer, site, Outcome(site))  # nothing will bring now what it waits for
     # held_mark stays until a newcomer registers: if it is the same database, moved, its mark must still be known (P8)

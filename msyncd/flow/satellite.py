@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import replace
 
 from msyncd import __version__
-from msyncd.errors import DatabaseUnavailable, HelloAgain, Interrupted, MsyncdError, PeerRefused
-from msyncd.flow import pulling, pushing, restoring
+from msyncd.errors import DatabaseUnavailable, HelloAgain, Interrupted, MsyncdError, PeerRefused, TryLater
+from msyncd.flow import giving, pulling, pushing, restoring
 from msyncd.flow.conversation import PROTOCOL_VERSION, Hello, Peer, Waiting, Welcome
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import aside, meta, owed, receipts, sites
@@ -113,6 +113,12 @@ class Satellite:
             welcome = self.peer.hello(self.spoken())
         if welcome.protocol != PROTOCOL_VERSION:
             raise PeerRefused(f"the primary speaks protocol {welcome.protocol}", hint="upgrade the older of the two")
+        if welcome.asks is not None:
+            self.link = None
+            giving.give(self, welcome.asks)
+            welcome = self.peer.hello(self.spoken())  # it waits for others, or goes on
+            if welcome.asks is not None:
+                raise TryLater("the primary asks for more", hint="trying again")
         self.link = None  # it is agreed anew, or, where the two may not join yet, not at all
         heard = hear_welcome(self.here, welcome)
         self.here = heard.here  # not before its facts are durable: else nobody would write them any more
@@ -189,4 +195,5 @@ def hello_of(here: Here, *, probe: bool = False) -> Hello:
             now=here.now(),
             restored=installed and restoring.is_taking_back(reader),
             probe=probe,
+            gives=True,
         )

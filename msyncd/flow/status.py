@@ -11,6 +11,7 @@ from typing import Any
 from msyncd import __version__
 from msyncd.databases.interface import Reader
 from msyncd.errors import Problem
+from msyncd.flow.asking import Asking, progress
 from msyncd.flow.handover_waits import HandOverStatus, hand_overs
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import aside, compared, fills, meta, owed, sites
@@ -131,6 +132,8 @@ class Status:
     hand_overs: tuple[HandOverStatus, ...] = ()
     restored: Mapping[str, Any] | None = None
     """What was found when this database was last restored from a backup: {at, record_types}, in records."""
+    asking: Asking | None = None
+    """On a restored primary, while it asks its satellites for what it lost: {under_way, sites}."""
 
 
 def read_status(
@@ -162,7 +165,13 @@ def read_status(
             change_log(reader) if found.installed else LogStatus(),
             hand_overs(reader, here) if found.installed else (),
             restored_report(reader) if found.installed else None,
+            _asking(reader, here) if found.installed else None,
         )
+
+
+def _asking(reader: Reader, here: Here) -> Asking | None:
+    found = progress(reader, here)
+    return found if found is not None and found.under_way else None
 
 
 def configuration(here: Here, problems: tuple[Problem, ...], lock: LockStatus) -> ConfigurationStatus:

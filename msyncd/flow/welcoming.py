@@ -15,10 +15,14 @@ from msyncd.flow.handover import moves
 from msyncd.flow.hearing import hear
 from msyncd.flow.here import Here
 from msyncd.flow.joining import Meeting, join, joined_anew
-from msyncd.flow.ledger import marks, meta, owed, sites
+from msyncd.flow.ledger import bundles, marks, meta, owed, receipts, sites
+from msyncd.flow.ledger.receipts import Pulled
 from msyncd.flow.ledger.sites import Known
 from msyncd.flow.link import Link, heard_facts, stopped_between
 from msyncd.model import PRIMARY, START, Facts
+
+RENEWED = "renewed"
+"""In msyncd_meta of a satellite: the last asking of its restored primary since which it has begun anew there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ def hear_welcome(here: Here, welcome: Welcome, *, by_bundle: bool = False) -> He
         known = sites.known(writer, PRIMARY)
         if by_bundle and int(meta.get(writer, "facts_number") or 0) > facts.number:
             facts = read_facts(writer)
+        _begin_anew(writer, welcome)
         older = by_bundle and welcome.pushed < known.confirmed
         if not older:
             _recognise(writer, welcome, known)
@@ -79,6 +84,18 @@ def hear_welcome(here: Here, welcome: Welcome, *, by_bundle: bool = False) -> He
     return Heard(now, link, welcome, taking_back, not known.joined, anew)
 
 
+def hear_facts_of(here: Here, welcome: Welcome) -> tuple[Here, Link]:
+    """The facts of a restored primary that asks, and the record types as it speaks them; nothing else counts yet."""
+    stopped = stopped_between(here.types, welcome.record_types, peer=PRIMARY)
+    facts = heard_facts(welcome.facts_number, welcome.stores, welcome.sites)
+    with here.database.write() as writer:
+        _hear_facts(writer, here, facts)
+    now = replace(here, facts=facts)
+    if here.facts.number:
+        tell_moved(now, moves(here.facts, facts))
+    return now, Link(stopped, {one.name: one for one in welcome.record_types}, welcome.problems)
+
+
 def meet(heard: Heard, ask: Callable[[Pull], PullReply], trust: Mapping[str, str]) -> None:
     """Take back what a restored database lacks, and join if this is the first time. Raises JoiningUndecided, TryLater.
 
@@ -91,6 +108,15 @@ def meet(heard: Heard, ask: Callable[[Pull], PullReply], trust: Mapping[str, str
         join(meeting, heard.welcome, anew=heard.anew)
         with heard.here.database.write() as writer:
             sites.note(writer, PRIMARY, joined=1)
+
+
+def _begin_anew(writer: Writer, welcome: Welcome) -> None:
+    """The primary was restored: its log and its numbers are others from now on. Once for each asking."""
+    if welcome.renewed and meta.get(writer, RENEWED) != welcome.renewed:
+        receipts.put_pulled(writer, PRIMARY, Pulled())
+        writer.execute("DELETE FROM msyncd_meta WHERE name LIKE 'given:%'")  # what it asked for by its old numbers
+        bundles.forget(writer, PRIMARY)
+        meta.put(writer, RENEWED, welcome.renewed)
 
 
 def _recognise(writer: Writer, welcome: Welcome, known: Known) -> None:

@@ -11,6 +11,8 @@ from msyncd.flow.compare.messages import Compare, Compared
 from msyncd.flow.conversation import (
     Answers,
     Complaint,
+    Give,
+    GiveReply,
     Hello,
     Pull,
     PullReply,
@@ -26,7 +28,7 @@ from msyncd.wire.complaints import complaint_of, error_of
 
 M = TypeVar("M", bound=msgspec.Struct)
 
-Kind = Literal["hello", "push", "pull", "wait", "compare"]
+Kind = Literal["hello", "push", "pull", "wait", "compare", "give"]
 Fault = Literal["lost request", "lost reply", "doubled", "late", "crash", "primary restarts"]
 """What may befall one message. `late`: it is lost to its sender and arrives when `Line.deliver_late` is called.
 `crash`: the satellite dies when the primary has done its work, before the reply."""
@@ -86,6 +88,10 @@ class Line:
     def compare(self, question: Compare) -> Compared:
         """Which records differ."""
         return self._ask("compare", question, Compared)
+
+    def give(self, give: Give) -> GiveReply:
+        """What a restored primary has lost."""
+        return self._ask("give", give, GiveReply)
 
     def _ask(self, kind: Kind, message: msgspec.Struct, expected: type[M]) -> M:
         queue = self._faults.get(kind)

@@ -23,6 +23,8 @@ from msyncd.flow.compare.messages import Compare, Compared
 from msyncd.flow.conversation import (
     PROTOCOL_VERSION,
     Complaint,
+    Give,
+    GiveReply,
     Hello,
     Pull,
     PullReply,
@@ -65,6 +67,9 @@ class Replies(Protocol):
         """Likewise."""
 
     def compare(self, site: int, question: Compare) -> Compared:
+        """Likewise."""
+
+    def give(self, site: int, give: Give) -> GiveReply:
         """Likewise."""
 
 
@@ -128,6 +133,7 @@ class SyncApi:
             "pull": self._pull,
             "wait": self._wait,
             "compare": self._compare,
+            "give": self._give,
         }
         return [
             Route(f"{PREFIX}/{name}", self._endpoint(handler), methods=["POST"]) for name, handler in handlers.items()
@@ -178,6 +184,9 @@ class SyncApi:
 
     async def _compare(self, request: Request, incoming: Incoming) -> Response:
         return await self._answer(request, incoming, Compare, self._replies.compare)
+
+    async def _give(self, request: Request, incoming: Incoming) -> Response:
+        return await self._answer(request, incoming, Give, self._replies.give)
 
     async def _answer(
         self, request: Request, incoming: Incoming, kind: type[Any], answer: Callable[[int, Any], msgspec.Struct]

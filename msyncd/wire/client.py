@@ -20,6 +20,8 @@ from msyncd.flow.compare.messages import Compare, Compared
 from msyncd.flow.conversation import (
     PROTOCOL_VERSION,
     Complaint,
+    Give,
+    GiveReply,
     Hello,
     Pull,
     PullReply,
@@ -140,6 +142,10 @@ class PrimaryClient:
     def compare(self, question: Compare) -> Compared:
         """Asks which records differ."""
         return self._call("compare", question, Compared, self._bearer(), self._patience.work)
+
+    def give(self, give: Give) -> GiveReply:
+        """Gives a restored primary what it lost."""
+        return self._call("give", give, GiveReply, self._bearer(), self._patience.work)
 
     def close(self) -> None:
         """Ends every call under way with PeerUnreachable, at once, and all later ones."""

@@ -15,7 +15,19 @@ import msgspec
 from msyncd.errors import MessageInvalid
 from msyncd.flow.bundle.messages import BundleHead, BundleItem
 from msyncd.flow.compare.messages import Compare, Compared
-from msyncd.flow.conversation import Batch, Piece, Pull, PullReply, Push, PushReply, TypeChanges, Welcome
+from msyncd.flow.conversation import (
+    Batch,
+    Give,
+    GiveReply,
+    Hello,
+    Piece,
+    Pull,
+    PullReply,
+    Push,
+    PushReply,
+    TypeChanges,
+    Welcome,
+)
 
 MSGPACK: Final = "application/vnd.msyncd+msgpack"
 JSON: Final = "application/json"
@@ -72,6 +84,8 @@ def _types_of(message: msgspec.Struct) -> Iterable[TypeChanges]:
     parts: tuple[Batch | Piece | None, ...] = ()
     if isinstance(message, BundleItem):
         return chain.from_iterable(_types_of(one) for one in (message.push, message.reply) if one is not None)
+    if isinstance(message, Give):
+        return message.types
     if isinstance(message, Push):
         parts = (message.batch,)
     elif isinstance(message, PullReply):
@@ -97,6 +111,10 @@ def _check_keys(message: msgspec.Struct) -> None:
             keys = [message.after, *(one.upto for one in message.ranges), *message.keys]
         case Compared():
             keys = [message.upto, *(one.key for one in message.records)]
+        case Hello(standpoint=standpoint):
+            keys = [tuple(one.name for one in standpoint.stores)] if standpoint is not None else []
+        case GiveReply():
+            keys = [key for _, key in message.needs]
         case Welcome():
             keys = [one.key for one in message.refusals]
         case PushReply():

@@ -9,6 +9,8 @@ from msyncd import __version__
 from msyncd.flow.compare.messages import Compare, Compared
 from msyncd.flow.conversation import (
     Complaint,
+    Give,
+    GiveReply,
     Hello,
     Pull,
     PullReply,
@@ -26,6 +28,7 @@ ENDPOINTS: Final[dict[str, tuple[type[msgspec.Struct], type[msgspec.Struct]]]] =
     "pull": (Pull, PullReply),
     "wait": (Waiting, WaitReply),
     "compare": (Compare, Compared),
+    "give": (Give, GiveReply),
 }
 """What is sent to each endpoint, and what it replies."""
 

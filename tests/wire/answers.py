@@ -10,6 +10,8 @@ from msyncd.flow.compare.messages import Compare, Compared, Digest
 from msyncd.flow.conversation import (
     PROTOCOL_VERSION,
     Batch,
+    Give,
+    GiveReply,
     Hello,
     Pull,
     PullReply,
@@ -101,6 +103,10 @@ class FakeAnswers:
     def compare(self, site: int, question: Compare) -> Compared:
         self.before("compare")
         return Compared(records=tuple(Digest(key, b"d") for key in question.keys))
+
+    def give(self, site: int, give: Give) -> GiveReply:
+        self.before("give")
+        return GiveReply(tuple((one.type, key) for one in give.types for key in one.deletes))
 
     def news(self, site: int, waiting: Waiting) -> bool:
         """Whether anything was pushed beyond the cursor."""

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from msyncd import errors
 from msyncd.flow.compare.messages import Compare
+from msyncd.flow.conversation import Give
 from msyncd.wire.bodies import Limits
 from msyncd.wire.codec import FORMATS, JSON, MSGPACK, encode
 from msyncd.wire.compression import compress
@@ -77,7 +78,7 @@ def test_what_is_not_there_and_what_may_not_be_done(raw: Raw) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     body=st.binary(max_size=300),
-    name=st.sampled_from(["hello", "push", "pull", "wait", "compare"]),
+    name=st.sampled_from(["hello", "push", "pull", "wait", "compare", "give"]),
     form=st.sampled_from(FORMATS),
     encoding=st.sampled_from(["", "zstd", "identity"]),
 )
@@ -206,7 +207,7 @@ def test_the_flow_s_errors_are_told(primary: Primary, raw: Raw, error: Exception
     assert ("Retry-After" in answer.headers) == (status == 503)
 
 
-@pytest.mark.parametrize("name", ["push", "pull", "wait", "compare"])
+@pytest.mark.parametrize("name", ["push", "pull", "wait", "compare", "give"])
 def test_a_surprise_is_logged_once_and_not_shown(primary: Primary, raw: Raw, name: str) -> None:
     def fail(_name: str) -> None:
         raise KeyError("a patient's name")
@@ -217,6 +218,7 @@ def test_a_surprise_is_logged_once_and_not_shown(primary: Primary, raw: Raw, nam
         "pull": encode(PULL),
         "wait": packed({"cursor": [0, 0], "facts": 1}),
         "compare": encode(Compare("item", (), (), "", 1, 1)),
+        "give": encode(Give("a", "", 1, 1)),
     }
     with capture_logs() as logged:
         answer = raw.post(name, bodies[name])

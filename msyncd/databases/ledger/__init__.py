@@ -19,6 +19,11 @@ TABLES: dict[str, str] = {
     # P35: databases that had a site's place and were replaced; readmitted 1: it may come back
     "msyncd_replaced": """number {int} NOT NULL PRIMARY KEY, site {int} NOT NULL, database_id {text} NOT NULL,
         installation_id {text} NOT NULL, at {text} NOT NULL, readmitted {int} NOT NULL DEFAULT 0""",
+    # P35: the satellites that a restored primary asks for what it lost, and how each stands
+    "msyncd_asked": """site {int} NOT NULL PRIMARY KEY, asking {text} NOT NULL, state {text} NOT NULL,
+        ahead {int} NOT NULL DEFAULT 0, anew {int} NOT NULL DEFAULT 0, filling {int} NOT NULL DEFAULT 0,
+        place_major {int} NOT NULL DEFAULT 0, place_seq {int} NOT NULL DEFAULT 0,
+        reach_major {int} NOT NULL DEFAULT 0, reach_seq {int} NOT NULL DEFAULT 0""",
     # P8: what the sender noted before it sent; peer 0 on the primary: marks shared by all sites
     "msyncd_mark": """mark {text} NOT NULL PRIMARY KEY, peer {int} NOT NULL, after_major {int} NOT NULL,
         after_seq {int} NOT NULL, upto_major {int} NOT NULL, upto_seq {int} NOT NULL, at {text} NOT NULL,

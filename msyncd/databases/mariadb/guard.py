@@ -6,6 +6,7 @@ changes them waits until every write that was let through has ended (P33).
 
 from typing import Final
 
+from msyncd.databases import fence
 from msyncd.databases.mariadb.places import Placed
 from msyncd.model import PRIMARY
 
@@ -31,6 +32,8 @@ def refusal(placed: Placed, old: str = "") -> list[str]:
 
     A row whose ancestors are missing passes: its header may come later.
     """
+    if fence.fenced(placed.lineage, placed.site):
+        return _fence(placed)
     if not guarded(placed):
         return []
     if refuses_all(placed):
@@ -54,7 +57,8 @@ def refusal(placed: Placed, old: str = "") -> list[str]:
             "    SET v_words = IF(v_known = 0,"
             " 'this store is not known to msyncd here, so its records can be edited nowhere',"
             f" CONCAT('store ', LEFT(COALESCE(v_code, v_store{old}), {CODE_CHARACTERS}), IF(v_back,"
-            " ' is being taken back from the primary after a restore', IF(v_to IS NOT NULL,"
+            f" IF(v_to = {PRIMARY}, ' is being taken back from the satellites after a restore',"
+            " ' is being taken back from the primary after a restore'), IF(v_to IS NOT NULL,"
             " CONCAT(' is being handed over to site ', v_to), IF(v_active IS NULL,"
             " ' is active on no site, so its records can be edited nowhere',"
             " CONCAT(' is active on site ', v_active, ', not here'))))));"
@@ -62,6 +66,14 @@ def refusal(placed: Placed, old: str = "") -> list[str]:
         "    SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = v_words;",
         "  END IF;",
         "END IF;",
+    ]
+
+
+def _fence(placed: Placed) -> list[str]:
+    """Refuses every row while a restored primary asks its satellites; the value is read like a store's row."""
+    return [
+        f"SELECT min(m.value) INTO v_words FROM msyncd_meta AS m WHERE m.name = '{fence.ASKING}' LOCK IN SHARE MODE;",
+        f"IF v_words <> '' THEN {_signal(fence.words(placed.lineage))}; END IF;",
     ]
 
 

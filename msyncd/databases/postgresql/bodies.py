@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from msyncd.databases import fence
 from msyncd.databases.lineage import Lineage
 from msyncd.databases.postgresql import expressions, guard
 from msyncd.databases.postgresql.catalog import TableEntry
@@ -45,7 +46,10 @@ class Body:
             "  v_lost boolean;",
             "  v_told text;",
             "BEGIN",
-            *(f"  {line}" for line in [*self._unless_applied(), self._main(), *self._refusal(), *self._family()]),
+            *(
+                f"  {line}"
+                for line in [*self._unless_applied(), *self._fence(), self._main(), *self._refusal(), *self._family()]
+            ),
             "  RETURN NULL;",
             "END",
         ]
@@ -91,6 +95,15 @@ class Body:
         yield "    RETURN NULL;"
         yield "  END IF;"
         yield "END IF;"
+
+    def _fence(self) -> Iterator[str]:
+        if fence.fenced(self.lineage, self.site):
+            any_row = (
+                "" if self.rows.event == "TRUNCATE" else f" AND EXISTS (SELECT FROM {self._sources()}{self._changed()})"
+            )
+            yield f"IF {guard.FENCED}{any_row} THEN"
+            yield f"  RAISE EXCEPTION '%', {guard.words_of_fence(self.lineage)};"
+            yield "END IF;"
 
     def _main(self) -> str:
         """The one statement. For a table that may be a partition it is put together when its name is known."""

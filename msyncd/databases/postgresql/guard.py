@@ -6,6 +6,7 @@ SHARE: a hand-over waits for every transaction that has asked, and one with an o
 
 from typing import Final
 
+from msyncd.databases import fence
 from msyncd.databases.lineage import Lineage
 from msyncd.databases.postgresql.names import literal
 from msyncd.model import PRIMARY
@@ -29,7 +30,8 @@ BEGIN
   END IF;
   SELECT h.from_site, h.to_site INTO way FROM msyncd.msyncd_hand_over h WHERE h.store = pg_catalog.substr(wanted, 2);
   IF FOUND AND way.from_site = way.to_site THEN
-    RAISE EXCEPTION 'store % is being taken back from the primary after a restore', fact.code;
+    RAISE EXCEPTION 'store % is being taken back from the % after a restore', fact.code,
+      CASE WHEN way.to_site = {PRIMARY} THEN 'satellites' ELSE 'primary' END;
   ELSIF FOUND THEN
     RAISE EXCEPTION 'store % is being handed over to site %', fact.code, way.to_site;
   ELSIF fact.active_site IS NULL THEN
@@ -37,6 +39,17 @@ BEGIN
   END IF;
   RAISE EXCEPTION 'store % is active on site %, not here', fact.code, fact.active_site;
 END $msyncd$"""
+
+
+FENCED: Final = (
+    f"coalesce((SELECT m.value FROM msyncd.msyncd_meta m WHERE m.name = '{fence.ASKING}' FOR SHARE), '') <> ''"
+)
+"""Whether a restored primary asks its satellites just now; read like a store's row, for the same reason."""
+
+
+def words_of_fence(lineage: Lineage) -> str:
+    """What is said then: a text in SQL."""
+    return literal(fence.words(lineage))
 
 
 def guarded(lineage: Lineage, site: int) -> bool:

@@ -7,6 +7,7 @@ messages; so every refusal about a store goes through one view, whose trigger ho
 from collections.abc import Sequence
 from typing import Final
 
+from msyncd.databases import fence as fences
 from msyncd.databases.lineage import Lineage
 from msyncd.databases.sqlite.names import quoted
 from msyncd.model import PRIMARY, Facts, StoreFact
@@ -14,6 +15,8 @@ from msyncd.model import PRIMARY, Facts, StoreFact
 VIEW: Final = "msyncd_refuse_store"
 VIEW_SQL: Final = f"CREATE VIEW {VIEW} AS SELECT store FROM msyncd_store"
 WORDS: Final = "msyncd_refuse_store_words"
+FENCED: Final = f"(SELECT value FROM msyncd_meta WHERE name = '{fences.ASKING}') <> ''"
+"""Whether a restored primary asks its satellites just now."""
 
 
 def literal(text: str) -> str:
@@ -34,7 +37,8 @@ def words(facts: Facts, site: int) -> str:
 
 def _refusal(fact: StoreFact, site: int) -> str:
     if fact.hand_over is not None and fact.hand_over.takes_back:
-        return f"store {fact.code} is being taken back from the primary after a restore"
+        whence = "the satellites" if fact.hand_over.to_site == PRIMARY else "the primary"
+        return f"store {fact.code} is being taken back from {whence} after a restore"
     if fact.hand_over is not None:
         return f"store {fact.code} is being handed over to site {fact.hand_over.to_site}"
     if fact.active_site is None:
@@ -56,6 +60,11 @@ def guarded(lineage: Lineage, site: int) -> bool:
 def refuses_all(lineage: Lineage, site: int) -> bool:
     """Whether this type can be edited by nobody here but the applier."""
     return guarded(lineage, site) and lineage.record_type.edited_on == "primary"
+
+
+def fence(lineage: Lineage) -> str:
+    """The statement that refuses an edit while the fence is closed."""
+    return f"SELECT {_abort(fences.words(lineage))}"
 
 
 def condition(lineage: Lineage, site: int, aliases: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ that each record that may have changed has an entry, with every store and routin
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from msyncd.databases import fence
 from msyncd.databases.lineage import CapturedType, Lineage, lineages
 from msyncd.databases.sqlite import guard
 from msyncd.databases.sqlite.names import quoted
@@ -47,7 +48,10 @@ def capture_tables(key_columns: int = 2) -> tuple[str, ...]:
     )
 
 
-LEDGER_DDL_FOR_CAPTURE: tuple[str, ...] = capture_tables()
+LEDGER_DDL_FOR_CAPTURE: tuple[str, ...] = (
+    *capture_tables(),
+    "CREATE TABLE msyncd_meta (name TEXT NOT NULL PRIMARY KEY, value TEXT)",
+)
 """The tables that the triggers write and read, for keys of one or two columns."""
 
 
@@ -80,6 +84,7 @@ class _Triggers:
     application_triggers: bool
 
     def statements(self) -> Iterator[Statement]:
+        yield from self._fences()
         yield from self._guards()
         yield from self._replaced()
         if guard.refuses_all(self.lineage, self.site):
@@ -91,6 +96,11 @@ class _Triggers:
         if self.lineage.children:
             changed = [*self.lineage.record_type.key, *self.lineage.placing_columns()]
             yield self._trigger("family", "AFTER", "UPDATE", _differ(changed, "NEW", "OLD"), self._family("OLD", "1"))
+
+    def _fences(self) -> Iterator[Statement]:
+        if fence.fenced(self.lineage, self.site):
+            for event in ("INSERT", "UPDATE", "DELETE"):
+                yield self._trigger("fence", "BEFORE", event, guard.FENCED, [guard.fence(self.lineage)])
 
     def _guards(self) -> Iterator[Statement]:
         """What refuses. For inserts it also sees to rows that a REPLACE removes: one trigger costs less than two."""
@@ -112,11 +122,13 @@ class _Triggers:
     def _trigger(self, purpose: str, time: str, event: str, when: str, body: list[str]) -> Statement:
         name = f"msyncd_{self.lineage.id}_{purpose}_{event.lower()}"
         conditions = [self._not_applying(event)]
-        if event == "UPDATE" and purpose in {"guard", "log"} and self.lineage.record_type.excludes_columns:
+        if event == "UPDATE" and purpose in {"fence", "guard", "log"} and self.lineage.record_type.excludes_columns:
             conditions.append(f"({self._travelling_changed()})")
         if when:
             # whether columns differ costs nothing to ask, so it is asked before anything that must be looked up
-            conditions.insert(0 if event == "UPDATE" and purpose != "guard" else len(conditions), f"({when})")
+            conditions.insert(
+                0 if event == "UPDATE" and purpose not in {"fence", "guard"} else len(conditions), f"({when})"
+            )
         text = "".join(f"\n  {statement};" for statement in body)
         return Statement(
             name,

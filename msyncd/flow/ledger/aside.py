@@ -193,10 +193,13 @@ def count_quarantined(reader: Reader, site: int | None = None) -> int:
     return int(str(reader.execute(f"SELECT count(*) FROM msyncd_quarantine{where}", parameters)[0][0]))
 
 
-def quarantine(writer: Writer, changes: Iterable[Aside]) -> list[int]:
-    """Put changes into quarantine, in place of what is there of the same record from the same site; their ids."""
+def quarantine(writer: Writer, changes: Iterable[Aside], *, upto: Cursor | None = None) -> list[int]:
+    """Put changes into quarantine, in place of what is there of the same record from the same site; their ids.
+
+    `upto`: up to where the log tells of no later change of theirs; None: up to its end.
+    """
     ids = []
-    end = writer.log_end()
+    end = writer.log_end() if upto is None else upto
     for one in changes:
         release(writer, [(one.record_type, one.key)], one.site)
         ids.append(meta.next_number(writer, "quarantine_number"))

@@ -40,6 +40,12 @@ def knows(reader: Reader, peer: int, mark: str) -> bool:
     return bool(reader.execute("SELECT 1 FROM msyncd_mark WHERE peer = ? AND mark = ?", (peer, mark)))
 
 
+def reach(reader: Reader, peer: int, mark: str) -> Cursor:
+    """How far a mark reaches; START if it is not known."""
+    found = reader.execute("SELECT upto_major, upto_seq FROM msyncd_mark WHERE peer = ? AND mark = ?", (peer, mark))
+    return Cursor(int(str(found[0][0])), int(str(found[0][1]))) if found else START
+
+
 def known(reader: Reader, peer: int, since: str = "") -> set[str]:
     """The marks that a peer may show: the last that was confirmed, `since` if it is given, and all noted after it."""
     first = reader.execute("SELECT number FROM msyncd_mark WHERE peer = ? AND mark = ?", (peer, since))
@@ -60,6 +66,14 @@ def confirm(writer: Writer, peer: int, mark: str) -> None:
     if found:
         writer.execute("DELETE FROM msyncd_mark WHERE peer = ? AND number < ?", (peer, found[0][0]))
         writer.execute("UPDATE msyncd_mark SET confirmed = 1 WHERE mark = ?", (mark,))
+
+
+def confirmed(reader: Reader, peer: int) -> str:
+    """The last mark that a peer was seen to hold; "" if there is none."""
+    found = reader.execute(
+        "SELECT mark FROM msyncd_mark WHERE peer = ? AND confirmed = 1 ORDER BY number DESC LIMIT 1", (peer,)
+    )
+    return str(found[0][0]) if found else ""
 
 
 def newest(reader: Reader, peer: int) -> tuple[str, Cursor]:
