@@ -40,7 +40,7 @@ def accept(writer: Writer, here: Here, site: int, push: Push) -> Accepted:
     """Take in a batch, exactly once. Raises FactsChanged, CloneRefused, MessageInvalid, NeedsMoreError, TryLater."""
     batch = push.batch
     known = speaker(writer, here, site, push, batch.facts_number)
-    asking.refuse_meanwhile(writer)
+    asking.refuse_meanwhile(writer, site)
     receipt = receipts.receipt_of(writer, site, push.database_id, push.generation)
     assert receipt is not None, "a hello came first"
     if push.heard > known.heard:
@@ -88,6 +88,8 @@ def speaker(reader: Reader, here: Here, site: int, message: Message, facts_numbe
     if not registered or told != known.installation_id:
         # a token outlives a replacement: whoever bears it is known by its database and its machine
         refuse_replaced(reader, known, message.database_id, told)
+    if known.database_id is None:
+        raise FactsChanged(f"site {site} has not said hello here", hint="say hello again")
     if not registered or told not in ("", known.installation_id):
         raise CloneRefused(f"another database syncs as site {site} now", hint="say hello again")
     number = int(meta.get(reader, "facts_number") or 0)

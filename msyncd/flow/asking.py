@@ -12,7 +12,7 @@ from secrets import token_hex
 
 from msyncd.databases.fence import ASKING
 from msyncd.databases.interface import Reader, Writer
-from msyncd.errors import TryLater, WrongUsage
+from msyncd.errors import FactsChanged, TryLater, WrongUsage
 from msyncd.flow.adopting import adopt
 from msyncd.flow.advancing import Settlement, settle_facts
 from msyncd.flow.conversation import Asks, Hello, Standpoint
@@ -101,10 +101,11 @@ def progress(reader: Reader, here: Here) -> Asking | None:
     return Asking(bool(asked.asking(reader)), tuple(found))
 
 
-def refuse_meanwhile(reader: Reader) -> None:
-    """Nothing travels while the satellites are asked. Raises TryLater."""
-    if asked.asking(reader):
-        raise _later(reader)
+def refuse_meanwhile(reader: Reader, site: int) -> None:
+    """Nothing travels while the satellites are asked, nor with one that has still to give. Raises FactsChanged."""
+    one = asked.of(reader, site)
+    if asked.asking(reader) or (one is not None and one.state == "left_out"):
+        raise FactsChanged("the primary was restored and asks for what it lost", hint="say hello again")
 
 
 def turn_of(writer: Writer, here: Here, hello: Hello, *, resumed: bool) -> tuple[Here, Asks] | None:

@@ -37,7 +37,7 @@ class Asked:
 def look_up(reader: Reader, here: Here, site: int, pull: Pull) -> Asked:
     """What the ledger says to a pull. Raises FactsChanged, CloneRefused, RestoredBackup."""
     known = speaker(reader, here, site, pull, pull.facts_number)
-    asking.refuse_meanwhile(reader)
+    asking.refuse_meanwhile(reader, site)
     if pull.mark and not marks.knows(reader, marks.SHARED, pull.mark):
         raise RestoredBackup(
             f"site {site} has seen changes of the primary that the primary's database does not know",

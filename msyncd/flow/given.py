@@ -118,7 +118,7 @@ class Taking:
         kept: list[Aside] = [each for each in aside.quarantined(writer) if each.plugin == aside.RESTORED]
         given = {name: dict(one.numbers) for name, one in work.items()}
         decided = {name: self._decide(one) for name, one in work.items()}
-        asides = [each for name, one in work.items() for each in self._asides(one.record_type, decided[name])]
+        asides = [each for name in work for each in self._asides(here.types.types[name], decided[name])]
         for name, one in work.items():
             _choose(one, decided[name])
             if one.record_type.edited_on == "any_site":
@@ -140,19 +140,23 @@ class Taking:
     def _decide(self, one: Work) -> _Decided:
         record_type, since = one.record_type, self._since.get(one.record_type.name, set())
         writer = self._writer
-        stand = restored(writer, record_type, writer.rows(record_type, [*one.writes.keys, *one.deletes.keys]))
+        stand = restored(writer, record_type, writer.rows(record_type, one.writes.keys))
+        # the version from which this database went on: it is not older than that
+        known = {key: agreed.row for key, agreed in versions.agreed_of(writer, record_type.name, one.numbers).items()}
         places = [
             at
             for at, (key, row) in enumerate(zip(one.writes.keys, one.writes.rows, strict=True))
-            if stand.get(key) != row and self._wants(record_type, one.stands.get(key, (one.writes.stores[at], None))[0])
+            if row not in (stand.get(key), known.get(key))
+            and self._wants(record_type, one.stands.get(key, (one.writes.stores[at], None))[0])
         ]
         writes = self._for_it(one.writes.select(places))
         gone: list[Row] = []
         if not self._one.filling:
-            rows = [stand[key] for key in one.deletes.keys if key in stand and key not in since]
-            gone = self._for_it(standing_changes(writer, self._here, record_type, rows)).keys  # type: ignore[assignment]
+            whole = self._here.types.types[record_type.name]
+            rows = writer.rows(whole, [key for key in one.deletes.keys if key not in since])
+            gone = [*self._for_it(standing_changes(writer, self._here, whole, list(rows.values()))).keys]
         conflicts = [key for key in writes.keys if key in since]
-        return _Decided(list(writes.keys), list(gone), conflicts)
+        return _Decided(list(writes.keys), gone, conflicts)
 
     def _for_it(self, changes: Changes) -> Changes:
         """Those that go to the satellite, and to none that is further and has answered."""

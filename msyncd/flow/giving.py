@@ -108,7 +108,7 @@ class Giving:
         """Compare, log what is to be pushed, give the rest, and say that it is all."""
         here = self._satellite.here
         found: dict[str, _Differing] = {}
-        for name in compared_types(here, self._link.stopped) if self._lost or self._asks.records else ():
+        for name in compared_types(here, self._link.stopped):
             comparing = Comparing(self._satellite, here.types.types[name])
             for _ in comparing.steps():
                 pass
@@ -153,16 +153,14 @@ class Giving:
         return found
 
     def _log_own(self, found: Mapping[str, _Differing]) -> None:
-        """What the primary had received of this site's own and lost is pushed again: it lies behind what was pushed."""
+        """What the primary lost of this site's own is pushed again: it lies behind what was pushed."""
         here = self._satellite.here
-        if not self._lost:
-            return
         with here.database.write() as writer:
             for name in here.types.order:
                 record_type = here.types.types[name]
                 if name in found:
                     log_rows(writer, here, record_type, found[name].own)
-                elif record_type.edited_on == "any_site" and name not in self._link.stopped:
+                elif self._lost and record_type.edited_on == "any_site" and name not in self._link.stopped:
                     keys = _all_keys(writer, record_type)  # it goes to the primary alone: nobody can compare it
                     log_rows(writer, here, record_type, keys)
 

@@ -1,0 +1,195 @@
+"""A restored primary asks its satellites while anything breaks: kills, lines, sites that cannot answer (P35)."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from msyncd.errors import MsyncdError, PeerRefused, TryLater
+from msyncd.testing import Crashed
+from msyncd.testing.crashing import CrashPoint
+from msyncd.testing.line import Fault, Kind
+from tests.flow.lost import COPIES, TABLES, all_alike, ask, backed_up, kept, lose, progress, settle
+from tests.flow.support import keys, stock, stock_sites
+from tests.flow.test_handover import may_write, writers
+
+
+def test_p35_a_satellite_that_was_left_out_sends_its_own_when_it_calls(tmp_path: Path) -> None:
+    with stock_sites(tmp_path, copies_of=COPIES) as sites:
+        backup = backed_up(sites)
+        lose(sites, ahead=(2, 3))
+        sites.primary.write("UPDATE item SET name = 'known to 2 alone' WHERE id = 'i-1'")
+        sites.sync(2)
+        stock(sites[2], "unsent", "BUM")
+        sites.primary.restore(backup)
+        ask(sites)
+        sites[2].line.cut = True
+        with pytest.raises(TryLater, match="it waits for site 2"):
+            sites[3].cycle()
+        ask(sites, 2)
+        settle(sites, 3)
+        assert "s2" in keys(sites.primary, "stock"), "site 3 has a copy of it, and nobody else could be asked"
+        assert sites.primary.rows("item")[0][2] == "renamed"
+        sites.primary.write("UPDATE item SET name = 'after all' WHERE id = 'i-1'")
+        stock(sites[2], "b", "BUM", 8)
+        sites[2].line.cut = False
+        sites.sync()
+        all_alike(sites)
+        assert ("b", 8) in sites.primary.rows("stock", "id, quantity")
+        assert "unsent" in keys(sites.primary, "stock")
+        assert sites[2].rows("item")[0][2] == "after all"
+        assert [site.quarantine for site in sites.satellites] == [[], []]
+
+
+def test_p35_everybody_may_be_left_out(tmp_path: Path) -> None:
+    with stock_sites(tmp_path, copies_of=COPIES) as sites:
+        backup = backed_up(sites)
+        lose(sites)
+        sites.primary.restore(backup)
+        ask(sites, 2)
+        ask(sites, 3)
+        assert not progress(sites).under_way
+        assert may_write(sites.primary, "CMS")
+        sites.sync()
+        all_alike(sites)
+        assert keys(sites.primary, "stock") == ["b", "c", "s2", "s3"]
+        assert "i-new" not in keys(sites[2], "item")
+
+
+@pytest.mark.parametrize("point", ["before commit", "after commit"])
+@pytest.mark.parametrize("who", [1, 2])
+def test_p35_killed_while_it_is_asked(tmp_path: Path, who: int, point: CrashPoint) -> None:
+    for nth in range(1, 13):
+        with stock_sites(tmp_path / str(nth), copies_of=COPIES) as sites:
+            sites.primary.write("INSERT INTO item VALUES ('i-3', 'DRI', 'three')")
+            sites.primary.write("INSERT INTO patient VALUES ('p', 'one')")
+            backup = backed_up(sites)
+            lose(sites)
+            sites.primary.write("DELETE FROM item WHERE id = 'i-3'")
+            sites[2].write("UPDATE patient SET name = 'two' WHERE id = 'p'")
+            sites[2].write("DELETE FROM stock WHERE id = 'b'")
+            sites.sync()
+            before = {table: sites.primary.rows(table) for table in TABLES}
+            sites.primary.restore(backup)
+            sites[who].crash_at(point, nth)
+            for _ in range(2):
+                with suppress(Crashed):
+                    ask(sites)
+            for _ in range(3):
+                with suppress(MsyncdError, Crashed):
+                    sites[2].cycle()
+            sites[who].calm()
+            ask(sites)
+            settle(sites)
+            assert {table: sites.primary.rows(table) for table in TABLES} == before, nth
+            all_alike(sites)
+            assert set(kept(sites.primary)) == {"i-3"}, nth
+
+
+@pytest.mark.parametrize("fault", ["lost request", "lost reply", "doubled", "crash", "primary restarts", "late"])
+@pytest.mark.parametrize("kind", ["hello", "compare", "give"])
+def test_p35_every_message_may_be_lost_doubled_or_late(tmp_path: Path, kind: Kind, fault: Fault) -> None:
+    for after in (0, 1, 2):
+        with stock_sites(tmp_path / str(after), copies_of=COPIES) as sites:
+            backup = backed_up(sites)
+            lose(sites)
+            before = {table: sites.primary.rows(table) for table in TABLES}
+            sites.primary.restore(backup)
+            ask(sites)
+            sites[2].line.fail(kind, fault, after=after)
+            for _ in range(2):
+                with suppress(MsyncdError, Crashed):
+                    sites[2].cycle()
+            sites[2].line.calm()
+            settle(sites)
+            sites[2].line.deliver_late()
+            sites.sync()
+            assert {table: sites.primary.rows(table) for table in TABLES} == before
+            all_alike(sites)
+
+
+def test_p35_what_was_not_sent_is_pushed_exactly_once(tmp_path: Path) -> None:
+    with stock_sites(tmp_path, copies_of=COPIES) as sites:
+        backup = backed_up(sites)
+        lose(sites)
+        stock(sites[2], "unsent", "BUM", 4)
+        sites.primary.restore(backup)
+        ask(sites)
+        sites[2].line.messages.clear()
+        settle(sites)
+        pushed = [
+            row[0]
+            for kind, message, reply in sites[2].line.messages
+            if kind == "push" and reply.applied
+            for one in message.batch.types
+            for row in one.rows
+        ]
+        assert sorted(pushed) == ["s2", "unsent"], "what had come before the backup is not sent again"
+        given = [row[0] for k, m, _ in sites[2].line.messages if k == "give" for one in m.types for row in one.rows]
+        assert sorted(given) == ["c", "i-1", "i-new"], "only what differs"
+
+
+def test_p35_restored_once_more_and_asked_once_more(tmp_path: Path) -> None:
+    with stock_sites(tmp_path, copies_of=COPIES) as sites:
+        backup = backed_up(sites)
+        lose(sites)
+        for name in ("first", "second"):
+            sites.primary.write("UPDATE item SET name = ? WHERE id = 'i-1'", name)
+            stock(sites[2], name, "BUM")
+            sites.sync()
+            before = {table: sites.primary.rows(table) for table in TABLES}
+            sites.primary.restore(backup)
+            ask(sites)
+            settle(sites)
+            assert {table: sites.primary.rows(table) for table in TABLES} == before
+            all_alike(sites)
+
+
+def test_p35_restored_while_it_asks(tmp_path: Path) -> None:
+    with stock_sites(tmp_path, copies_of=COPIES) as sites:
+        backup = backed_up(sites)
+        lose(sites)
+        before = {table: sites.primary.rows(table) for table in TABLES}
+        sites.primary.restore(backup)
+        ask(sites)
+        with pytest.raises(TryLater):
+            sites[2].cycle()
+        sites.primary.restore(backup)
+        ask(sites)
+        settle(sites)
+        assert {table: sites.primary.rows(table) for table in TABLES} == before
+        all_alike(sites)
+
+
+def test_p35_an_older_satellite_is_told_to_be_upgraded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with stock_sites(tmp_path) as sites:
+        backup = backed_up(sites)
+        lose(sites)
+        sites.primary.restore(backup)
+        ask(sites)
+        line = sites[2].line
+        old = line.hello
+        monkeypatch.setattr(line, "hello", lambda hello: old(msgspec.structs.replace(hello, gives=False)))
+        with pytest.raises(PeerRefused, match="upgrade msyncd here"):
+            sites[2].cycle()
+        assert "cannot answer" in str(progress(sites).sites[0].problem)
+        monkeypatch.undo()
+        settle(sites)
+        all_alike(sites)
+
+
+def test_p35_a_satellite_that_was_restored_too(tmp_path: Path) -> None:
+    with stock_sites(tmp_path, copies_of=COPIES) as sites:
+        backup = backed_up(sites)
+        lose(sites)
+        older = sites[2].backup()
+        stock(sites[2], "lost", "BUM")
+        sites.sync()
+        sites[2].restore(older)
+        sites.primary.restore(backup)
+        ask(sites, 2)
+        settle(sites, 3)
+        sites.sync()
+        all_alike(sites)
+        assert writers(sites, "BUM") == [2]
