@@ -12,7 +12,7 @@ from secrets import token_hex
 
 from msyncd.databases.fence import ASKING
 from msyncd.databases.interface import Reader, Writer
-from msyncd.errors import FactsChanged, TryLater, WrongUsage
+from msyncd.errors import BundleRefused, FactsChanged, TryLater, WrongUsage
 from msyncd.flow.adopting import adopt
 from msyncd.flow.advancing import Settlement, settle_facts
 from msyncd.flow.conversation import Asks, Hello, Standpoint
@@ -101,11 +101,25 @@ def progress(reader: Reader, here: Here) -> Asking | None:
     return Asking(bool(asked.asking(reader)), tuple(found))
 
 
-def refuse_meanwhile(reader: Reader, site: int) -> None:
-    """Nothing travels while the satellites are asked, nor with one that has still to give. Raises FactsChanged."""
+def holds_up(reader: Reader, site: int) -> bool:
+    """Nothing travels while the satellites are asked, nor with one that has still to give."""
     one = asked.of(reader, site)
-    if asked.asking(reader) or (one is not None and one.state == "left_out"):
+    return bool(asked.asking(reader)) or (one is not None and one.state == "left_out")
+
+
+def refuse_meanwhile(reader: Reader, site: int) -> None:
+    """Raises FactsChanged where nothing may travel: whoever says hello again is told what is asked."""
+    if holds_up(reader, site):
         raise FactsChanged("the primary was restored and asks for what it lost", hint="say hello again")
+
+
+def refuse_bundles(reader: Reader, site: int) -> None:
+    """What is carried by hand cannot tell where a site stands. Raises BundleRefused."""
+    if holds_up(reader, site):
+        raise BundleRefused(
+            f"the primary was restored and asks for what it lost, which site {site} can give by the line only",
+            hint="see docs/restore.md; let it call once, then export there again",
+        )
 
 
 def turn_of(writer: Writer, here: Here, hello: Hello, *, resumed: bool) -> tuple[Here, Asks] | None:

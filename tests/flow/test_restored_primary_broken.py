@@ -6,10 +6,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from msyncd.errors import MsyncdError, PeerRefused, TryLater
+from msyncd.errors import BundleRefused, MsyncdError, PeerRefused, TryLater
 from msyncd.testing import Crashed
 from msyncd.testing.crashing import CrashPoint
 from msyncd.testing.line import Fault, Kind
+from tests.flow.carried import bring, export, round_trip
 from tests.flow.lost import COPIES, TABLES, all_alike, ask, backed_up, kept, lose, progress, settle
 from tests.flow.support import keys, stock, stock_sites
 from tests.flow.test_handover import may_write, writers
@@ -193,3 +194,29 @@ def test_p35_a_satellite_that_was_restored_too(tmp_path: Path) -> None:
         sites.sync()
         all_alike(sites)
         assert writers(sites, "BUM") == [2]
+
+
+def test_p35_nothing_is_carried_by_hand_before_a_site_has_answered(tmp_path: Path) -> None:
+    with stock_sites(tmp_path, copies_of=COPIES) as sites:
+        backup = backed_up(sites)
+        lose(sites)
+        older = tmp_path / "older.msyncd"
+        stock(sites[2], "unsent", "BUM")
+        export(sites[2], older)
+        sites.primary.restore(backup)
+        ask(sites)
+        with pytest.raises(BundleRefused, match="by the line only"):
+            bring(sites.primary, older)
+        with pytest.raises(BundleRefused, match="by the line only"):
+            export(sites.primary, tmp_path / "back.msyncd", to=2)
+        ask(sites, 2)
+        settle(sites, 3)
+        with pytest.raises(BundleRefused, match="let it call once"):
+            bring(sites.primary, older)
+        sites.sync(2)
+        stock(sites[2], "by hand", "BUM")
+        round_trip(sites, 2)
+        sites.sync()
+        assert {"unsent", "by hand"} <= set(keys(sites.primary, "stock"))
+        all_alike(sites)
+        assert [site.quarantine for site in sites.satellites] == [[], []]

@@ -6,6 +6,7 @@ import msgspec
 
 from msyncd.databases.interface import Reader, RowRejected, Writer
 from msyncd.errors import BundleRefused, DatabaseUnavailable, FactsChanged, RestoredBackup
+from msyncd.flow import asking
 from msyncd.flow.accepting import speaker, take_batch
 from msyncd.flow.bundle.importing import (
     PRESUMES,
@@ -36,6 +37,7 @@ def import_at_primary(here: Here, head: BundleHead, end: BundleEnd, items: Items
     """Take a satellite's bundle in. Raises BundleRefused, CloneRefused, RestoredBackup with nothing applied."""
     hello = _hello_of(head)
     with here.database.read() as reader:
+        asking.refuse_bundles(reader, head.sender)
         check_head(reader, here, head)
         known = sites.known(reader, head.sender)
         recognise(reader, known, hello)
@@ -99,6 +101,8 @@ def _take(here: Here, head: BundleHead, one: Work, asked: tuple[Record, ...]) ->
         told.clear()
         refused.clear()
         known = speaker(writer, here, head.sender, push, here.facts.number)
+        if asking.holds_up(writer, head.sender):
+            return Step("ahead")  # it is looked at again
         receipt = receipts.receipt_of(writer, head.sender, push.database_id, push.generation)
         assert receipt is not None, "a hello came first"
         fit = fit_of(push.batch, receipt.cursor)

@@ -12,6 +12,7 @@ import msgspec
 
 from msyncd.databases.interface import Reader
 from msyncd.errors import BundleRefused, WrongUsage
+from msyncd.flow import asking
 from msyncd.flow.ahead import Ahead
 from msyncd.flow.bundle import exporting
 from msyncd.flow.bundle.exporting import Exported, Put, Show, Written, begin_head, note_exported
@@ -55,6 +56,7 @@ def export_to_satellite(here: Here, site: int, put: Put, show: Show, *, further:
                 f"site {site} was never heard of, so nobody knows what it has",
                 hint="export there first, and import that here",
             )
+        asking.refuse_bundles(writer, site)
         place = shown_place(writer, known)
         if known.joined and place.cursor < meta.trimmed(writer) and not _has_initial(writer, site):
             begin_anew(writer, here, here.peer(site), "was away longer than the log is kept")
