@@ -20,7 +20,8 @@ from msyncd.flow.facts import renewed
 from msyncd.flow.fill import begin_anew
 from msyncd.flow.handover import with_stores
 from msyncd.flow.here import Here
-from msyncd.flow.ledger import asked, bundles, fills, marks, meta, sites
+from msyncd.flow.ledger import aside, asked, bundles, fills, marks, meta, sites
+from msyncd.flow.ledger.aside import OFFERED
 from msyncd.flow.ledger.asked import Asked
 from msyncd.flow.outcome import Outcome
 from msyncd.flow.regained import regained
@@ -153,7 +154,7 @@ def turn_of(writer: Writer, here: Here, hello: Hello, *, resumed: bool) -> tuple
     one = _placed(writer, replace(one, anew=one.anew or resumed), told)
     asked.put(writer, one)
     wanted = one.ahead and not late
-    return here, Asks(one.asking, heard=True, records=wanted, stores=_wanted_stores(writer, here) if wanted else ())
+    return here, Asks(one.asking, heard=True, records=wanted, stores=wanted_stores(writer, here) if wanted else ())
 
 
 def renewal_of(reader: Reader, site: int) -> str:
@@ -162,9 +163,10 @@ def renewal_of(reader: Reader, site: int) -> str:
     return one.asking if one is not None and one.anew and one.state == "given" else ""
 
 
-def wants(reader: Reader, here: Here, store: str | None) -> bool:
-    """Whether a satellite's copy of a store's records may be taken: nobody else can be asked for them."""
-    return store in _wanted_stores(reader, here)
+def offer(writer: Writer, outcome: Outcome) -> None:
+    """What was given and could not be applied is kept so that `retry` applies it: it is no edit of this site's own."""
+    refused = [replace(one, detail=OFFERED) for one in outcome.of("refused")]
+    aside.quarantine(writer, refused, upto=writer.log_written())
 
 
 def has_given(writer: Writer, here: Here, one: Asked) -> Settlement:
@@ -205,9 +207,12 @@ def _leave_out(writer: Writer, here: Here, without: Sequence[int]) -> Settlement
 
 def _open_if_all(writer: Writer, here: Here) -> Settlement:
     everyone = asked.everyone(writer)
-    if not asked.asking(writer) or any(one.state == "asked" for one in everyone):
+    expected = {one.sync_id for one in here.settings.sync_with}
+    if not asked.asking(writer) or any(one.state == "asked" and one.site in expected for one in everyone):
         return Settlement(here)
-    quarantine_waiting(writer, PRIMARY, Outcome(PRIMARY))
+    outcome = Outcome(PRIMARY)
+    quarantine_waiting(writer, PRIMARY, outcome)
+    offer(writer, outcome)
     for one in everyone:
         if one.state == "given" and one.anew:
             _begin_anew(writer, here, one.site)
@@ -251,7 +256,8 @@ def _placed(reader: Reader, one: Asked, told: Standpoint) -> Asked:
     )
 
 
-def _wanted_stores(reader: Reader, here: Here) -> tuple[str, ...]:
+def wanted_stores(reader: Reader, here: Here) -> tuple[str, ...]:
+    """The stores of which a satellite's copy may be taken, since nobody else can be asked for them."""
     left_out = {one.site for one in asked.everyone(reader) if one.state == "left_out"}
     return tuple(
         sorted(

@@ -7,9 +7,11 @@ since the backup: it goes here too, and can be put back from the quarantine.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from msyncd.databases.fence import ASKING
 from msyncd.databases.interface import Reader, RowRejected, Writer
 from msyncd.databases.values import KEY, ONLY_SITE, ORIGIN, TYPE
 from msyncd.errors import DatabaseUnavailable, FactsChanged, MessageInvalid
@@ -17,7 +19,7 @@ from msyncd.flow import asking
 from msyncd.flow.accepting import speaker
 from msyncd.flow.advancing import Settlement
 from msyncd.flow.apply import NeedsMoreError
-from msyncd.flow.asking import wants
+from msyncd.flow.asking import wanted_stores
 from msyncd.flow.conflict import overrule
 from msyncd.flow.conversation import Give, GiveReply
 from msyncd.flow.facts import renewed
@@ -41,40 +43,57 @@ MOST_RECORDS = 20_000
 SCAN = 20_000
 """Entries of the change log looked at in one step."""
 
-
-def take_given(here: Here, site: int, give: Give) -> GiveReply:
-    """Take in what a satellite gives. Raises FactsChanged, CloneRefused, MessageInvalid, TryLater."""
-
-    def work(writer: Writer) -> tuple[list[AppliedBatch], Settlement]:
-        return _take(writer, renewed(writer, here), site, give)
-
-    try:
-        told, settled = here.database.with_care(work)
-    except NeedsMoreError as error:
-        return GiveReply(tuple(error.records))
-    except RowRejected as error:
-        raise DatabaseUnavailable(f"what was given could not be committed: {error}", hint="trying again") from error
-    for batch in told:
-        here.plugins.committed(batch)
-    settled.tell()
-    return GiveReply()
+Written = Mapping[str, set[Row]]
+"""Keys by record type."""
 
 
-def _take(writer: Writer, here: Here, site: int, give: Give) -> tuple[list[AppliedBatch], Settlement]:
-    known = speaker(writer, here, site, give, give.facts_number)
-    one = asked.of(writer, site)
-    under_way = bool(asked.asking(writer))
-    if one is None or one.asking != give.asking or one.state != ("asked" if under_way else "left_out"):
-        raise FactsChanged(f"site {site} is not asked now", hint="say hello again")
-    if sum(map(len, give.types)) > MOST_RECORDS:
-        raise MessageInvalid(f"more than {MOST_RECORDS} records", hint="send them in several messages")
-    told: list[AppliedBatch] = []
-    if give.types and one.ahead and under_way:
-        told = Taking(writer, here, one, known.stopped or {}).take(give)
-    if not give.done:
-        return told, Settlement(here)
-    _note_place(writer, site, give)
-    return told, asking.has_given(writer, here, one)
+class Takings:
+    """Takes in what satellites give. What it keeps between messages is a cache: another worker does without."""
+
+    def __init__(self) -> None:
+        self._since: tuple[tuple[str, Cursor], Written] | None = None
+
+    def take(self, here: Here, site: int, give: Give) -> GiveReply:
+        """Take in a message. Raises FactsChanged, CloneRefused, MessageInvalid, TryLater."""
+
+        def work(writer: Writer) -> tuple[list[AppliedBatch], Settlement]:
+            return self._take(writer, renewed(writer, here), site, give)
+
+        try:
+            told, settled = here.database.with_care(work)
+        except NeedsMoreError as error:
+            return GiveReply(tuple(error.records))
+        except RowRejected as error:
+            raise DatabaseUnavailable(f"what was given could not be committed: {error}", hint="trying again") from error
+        for batch in told:
+            here.plugins.committed(batch)
+        settled.tell()
+        return GiveReply()
+
+    def _take(self, writer: Writer, here: Here, site: int, give: Give) -> tuple[list[AppliedBatch], Settlement]:
+        known = speaker(writer, here, site, give, give.facts_number)
+        one = asked.of(writer, site)
+        under_way = bool(asked.asking(writer))
+        if one is None or one.asking != give.asking or one.state != ("asked" if under_way else "left_out"):
+            raise FactsChanged(f"site {site} is not asked now", hint="say hello again")
+        if sum(map(len, give.types)) > MOST_RECORDS:
+            raise MessageInvalid(f"more than {MOST_RECORDS} records", hint="send them in several messages")
+        told: list[AppliedBatch] = []
+        if give.types and one.ahead and under_way:
+            told = _Taking(writer, here, one, self._written_since(writer, here, one.asking)).take(
+                give, known.stopped or {}
+            )
+        if not give.done:
+            return told, Settlement(here)
+        _note_place(writer, site, give)
+        return told, asking.has_given(writer, here, one)
+
+    def _written_since(self, reader: Reader, here: Here, which: str) -> Written:
+        """What the application here has written since the satellites had this very log, before the fence closed."""
+        reach = max((one.reach for one in asked.everyone(reader) if one.ahead), default=START)
+        if self._since is None or self._since[0] != (which, reach):
+            self._since = (which, reach), _written_since(reader, here, reach)
+        return self._since[1]
 
 
 def _note_place(writer: Writer, site: int, give: Give) -> None:
@@ -100,20 +119,22 @@ class _Decided:
     conflicts: list[Row]
 
 
-class Taking:
+class _Taking:
     """One message of a satellite that knows what the primary does not."""
 
-    def __init__(self, writer: Writer, here: Here, one: Asked, stopped: Mapping[str, str]) -> None:
-        self._writer, self._here, self._one, self._stopped = writer, here, one, stopped
-        others = [each for each in asked.everyone(writer) if each.ahead and each.site != one.site]
-        self._further = frozenset(each.site for each in others if each.state == "given" and each.place > one.place)
-        reach = max((each.reach for each in (one, *others)), default=START)
-        self._since = _written_since(writer, here, reach)
+    def __init__(self, writer: Writer, here: Here, one: Asked, since: Written) -> None:
+        self._writer, self._here, self._one, self._since = writer, here, one, since
+        self._stores = frozenset(wanted_stores(writer, here))
+        self._further = frozenset(
+            each.site
+            for each in asked.everyone(writer)
+            if each.ahead and each.state == "given" and each.place > one.place
+        )
 
-    def take(self, give: Give) -> list[AppliedBatch]:
+    def take(self, give: Give, stopped: Mapping[str, str]) -> list[AppliedBatch]:
         """Apply what is to be taken; what it replaces or takes away is kept. Raises NeedsMoreError."""
         writer, here = self._writer, self._here
-        work: Batchwork = received(here.types, give.types, here.site, self._stopped)
+        work: Batchwork = received(here.types, give.types, here.site, stopped)
         find_stores(writer, here, work)
         kept: list[Aside] = [each for each in aside.quarantined(writer) if each.plugin == aside.RESTORED]
         given = {name: dict(one.numbers) for name, one in work.items()}
@@ -127,8 +148,10 @@ class Taking:
         if not work:
             return []
         touched = {(name, key) for name, one in work.items() for key in one.all_keys()}
-        outcome, told = take_in(writer, here, work, here.site, "")
+        with _beyond_the_fence(writer):
+            outcome, told = take_in(writer, here, work, here.site, "")
         refused = set(outcome.kept)
+        asking.offer(writer, outcome)
         for name, one in work.items():
             _keep_versions(writer, one, given[name])
         again = [each for each in kept if (each.record_type, each.key) in touched]
@@ -170,7 +193,7 @@ class Taking:
         )
 
     def _wants(self, record_type: RecordType, store: str | None) -> bool:
-        return record_type.edited_on != "active_site" or wants(self._writer, self._here, store)
+        return record_type.edited_on != "active_site" or store in self._stores
 
     def _asides(self, record_type: RecordType, decided: _Decided) -> list[Aside]:
         writer, here, site = self._writer, self._here, self._one.site
@@ -212,6 +235,15 @@ class Taking:
             one.in_quarantine += sum((name, key) not in refused for key in found.conflicts)
             report["record_types"][name] = {field: getattr(one, field) for field in one.__slots__}
         meta.put(writer, REPORT, json.dumps({**report, "at": self._here.now()}))
+
+
+@contextmanager
+def _beyond_the_fence(writer: Writer) -> Iterator[None]:
+    """What hooks and the application's own triggers write while records come back is let through, and nothing else."""
+    under_way = asked.asking(writer)
+    meta.put(writer, ASKING, "")
+    yield
+    meta.put(writer, ASKING, under_way)
 
 
 def _choose(one: Work, decided: _Decided) -> None:

@@ -28,7 +28,7 @@ from msyncd.flow.conversation import (
 )
 from msyncd.flow.described import check_described
 from msyncd.flow.facts import read_facts
-from msyncd.flow.given import take_given
+from msyncd.flow.given import Takings
 from msyncd.flow.greeting import greet
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import fills, meta
@@ -51,6 +51,7 @@ class Primary:
         self._wake = wake
         self._lock = Lock()
         self._serving = Serving()
+        self._takings = Takings()
 
     def hello(self, hello: Hello) -> Welcome:
         """Register a satellite, or recognise it; tell it where both stand. Raises PeerRefused, TryLater."""
@@ -100,7 +101,7 @@ class Primary:
 
     def give(self, site: int, give: Give) -> GiveReply:
         """Take in what this primary lost. Raises FactsChanged, CloneRefused, MessageInvalid, TryLater."""
-        reply = take_given(self._fresh(), site, give)
+        reply = self._takings.take(self._fresh(), site, give)
         self._wake()
         return reply
 

@@ -78,7 +78,7 @@ def retry(here: Here, ids: Collection[int]) -> Retried:
     for one in entries:
         if one.record_type not in here.types.types:
             reasons[one.id] = f"record type {one.record_type} is not synced here now"
-        elif one.site == here.site:
+        elif one.site == here.site and one.detail != OFFERED:
             _send_again(here, one)
             sent.append(one.id)
         elif (reason := _apply_again(here, one)) is not None:

@@ -298,3 +298,32 @@ def test_p35_a_satellite_that_joined_since(tmp_path: Path) -> None:
         settle(sites)
         assert {table: sites.primary.rows(table) for table in TABLES} == before
         all_alike(sites)
+
+
+def test_p35_what_cannot_be_applied_waits_in_the_quarantine_and_can_be_retried(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        stock(sites[2], "b-2", "BUM", item="i-2")
+        backup = backed_up(sites)
+        sites[2].write("DELETE FROM stock WHERE id = 'b-2'")
+        sites.sync()
+        sites.primary.write("DELETE FROM item WHERE id = 'i-2'")
+        sites.primary.write("INSERT INTO item VALUES ('i-new', 'NEW', 'too long for it now')")
+        sites.sync()
+        sites.primary.restore(backup)
+        sites.primary.write(
+            "CREATE TRIGGER short BEFORE INSERT ON item WHEN length(NEW.name) > 12 BEGIN SELECT RAISE(ABORT, 'long'); END"
+        )
+        ask(sites)
+        settle(sites)
+        assert kept(sites.primary) == {
+            "i-2": ("delete", None),
+            "i-new": ("write", ("i-new", "NEW", "too long for it now")),
+        }
+        assert "i-2" in keys(sites.primary, "item"), "stock of it stood here still"
+        sites.primary.write("DROP TRIGGER short")
+        ids = [one.id for one in sites.primary.quarantine]
+        assert sorted(retry(sites.primary.here, ids).applied) == ids
+        sites.sync()
+        assert keys(sites.primary, "item") == ["i-1", "i-new"]
+        assert sites.primary.quarantine == []
+        all_alike(sites)
