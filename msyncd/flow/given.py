@@ -125,6 +125,12 @@ class _Taking:
     def __init__(self, writer: Writer, here: Here, one: Asked, since: Written) -> None:
         self._writer, self._here, self._one, self._since = writer, here, one, since
         self._stores = frozenset(wanted_stores(writer, here))
+        mine = [each for each in aside.quarantined(writer) if each.plugin == aside.RESTORED]
+        self._gone = [each for each in mine if each.detail == aside.OFFERED]
+        # of this asking: what another satellite's version has already taken the place of
+        begun = asked.upto(writer)
+        own = [each for each in mine if each.detail != aside.OFFERED and each.noted_at > begun]
+        self._kept = {(each.record_type, each.key): each for each in own}
         self._further = frozenset(
             each.site
             for each in asked.everyone(writer)
@@ -136,7 +142,6 @@ class _Taking:
         writer, here = self._writer, self._here
         work: Batchwork = received(here.types, give.types, here.site, stopped)
         find_stores(writer, here, work)
-        kept: list[Aside] = [each for each in aside.quarantined(writer) if each.plugin == aside.RESTORED]
         given = {name: dict(one.numbers) for name, one in work.items()}
         decided = {name: self._decide(one) for name, one in work.items()}
         asides = [each for name in work for each in self._asides(here.types.types[name], decided[name])]
@@ -154,8 +159,10 @@ class _Taking:
         asking.offer(writer, outcome)
         for name, one in work.items():
             _keep_versions(writer, one, given[name])
-        again = [each for each in kept if (each.record_type, each.key) in touched]
+        again = [one for record, one in self._kept.items() if record in touched]  # take_in releases what it applies
         news = [each for each in asides if (each.record_type, each.key) not in refused]
+        back = {(name, key) for name, one in work.items() for key in one.writes.keys} - refused
+        aside.release_ids(writer, [one.id for one in self._gone if (one.record_type, one.key) in back])
         aside.quarantine(writer, [*again, *news], upto=writer.log_written())
         self._report(work, decided, refused)
         return told
@@ -178,7 +185,7 @@ class _Taking:
             whole = self._here.types.types[record_type.name]
             rows = writer.rows(whole, [key for key in one.deletes.keys if key not in since])
             gone = [*self._for_it(standing_changes(writer, self._here, whole, list(rows.values()))).keys]
-        conflicts = [key for key in writes.keys if key in since]
+        conflicts = [key for key in writes.keys if key in since and (record_type.name, key) not in self._kept]
         return _Decided(list(writes.keys), gone, conflicts)
 
     def _for_it(self, changes: Changes) -> Changes:

@@ -160,9 +160,11 @@ class Giving:
                 record_type = here.types.types[name]
                 if name in found:
                     log_rows(writer, here, record_type, found[name].own)
-                elif self._lost and record_type.edited_on == "any_site" and name not in self._link.stopped:
-                    keys = _all_keys(writer, record_type)  # it goes to the primary alone: nobody can compare it
-                    log_rows(writer, here, record_type, keys)
+                elif self._lost and record_type.edited_on != "primary":
+                    # nobody can compare it: it goes to the primary alone, or is stopped there and is owed from now on
+                    own = here.facts.stores_at(here.site)
+                    scope = Scope(frozenset(own)) if record_type.edited_on == "active_site" else Scope()
+                    writer.log_all(here.types.ids[name], record_type, here.site, scope)
 
     # --- what crosses the line ----------------------------------------------------------------------------------------
 
@@ -261,7 +263,3 @@ def _kept_aside(reader: Reader, name: str) -> set[Row]:
     """Records of a type that the primary had sent, and that wait or are in quarantine here: they are not deleted."""
     kept = [*aside.waiting(reader), *aside.quarantined(reader)]
     return {one.key for one in kept if one.record_type == name}
-
-
-def _all_keys(reader: Reader, record_type: RecordType) -> list[Row]:
-    return [record_type.key_of(row) for row in reader.page(record_type, None, 1_000_000, Scope())]

@@ -113,9 +113,9 @@ def meet(heard: Heard, ask: Callable[[Pull], PullReply], trust: Mapping[str, str
 def _begin_anew(writer: Writer, welcome: Welcome) -> None:
     """The primary was restored: its log and its numbers are others from now on. Once for each asking."""
     if welcome.renewed and meta.get(writer, RENEWED) != welcome.renewed:
-        receipts.put_pulled(writer, PRIMARY, Pulled())
         writer.execute("DELETE FROM msyncd_meta WHERE name LIKE 'given:%'")  # what it asked for by its old numbers
         bundles.forget(writer, PRIMARY)
+        receipts.put_pulled(writer, PRIMARY, Pulled())
         meta.put(writer, RENEWED, welcome.renewed)
 
 

@@ -7,7 +7,9 @@ import msgspec
 import pytest
 
 from msyncd.errors import BundleRefused, MsyncdError, PeerRefused, TryLater
-from msyncd.testing import Crashed
+from msyncd.flow.ledger import meta
+from msyncd.flow.ledger import sites as known_sites
+from msyncd.testing import Crashed, OneSite
 from msyncd.testing.crashing import CrashPoint
 from msyncd.testing.line import Fault, Kind
 from tests.flow.carried import bring, export, round_trip
@@ -142,9 +144,17 @@ def test_p35_restored_once_more_and_asked_once_more(tmp_path: Path) -> None:
             before = {table: sites.primary.rows(table) for table in TABLES}
             sites.primary.restore(backup)
             ask(sites)
+            told = max(generation(one, 1) for one in sites.satellites)
             settle(sites)
             assert {table: sites.primary.rows(table) for table in TABLES} == before
             all_alike(sites)
+            assert generation(sites.primary) > told, "what it carries by hand is not taken for older"
+
+
+def generation(site: OneSite, peer: int | None = None) -> int:
+    """A database's own generation, or that of a peer as it is known there."""
+    with site.here.database.read() as reader:
+        return meta.generation(reader) if peer is None else known_sites.known(reader, peer).generation
 
 
 def test_p35_restored_while_it_asks(tmp_path: Path) -> None:
@@ -220,3 +230,58 @@ def test_p35_nothing_is_carried_by_hand_before_a_site_has_answered(tmp_path: Pat
         assert {"unsent", "by hand"} <= set(keys(sites.primary, "stock"))
         all_alike(sites)
         assert [site.quarantine for site in sites.satellites] == [[], []]
+
+
+def test_p35_what_a_satellite_could_not_take_in_is_not_deleted(tmp_path: Path) -> None:
+    with stock_sites(tmp_path, copies_of=COPIES) as sites:
+        sites[3].write(
+            "CREATE TRIGGER no BEFORE INSERT ON item WHEN NEW.id = 'i-no' BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+        sites.primary.write("INSERT INTO item VALUES ('i-no', 'NO', 'no')")
+        backup = backed_up(sites)
+        assert [one.key for one in sites[3].quarantine] == [("i-no",)]
+        lose(sites, ahead=(3,))
+        sites.primary.restore(backup)
+        ask(sites)
+        settle(sites)
+        assert "i-no" in keys(sites.primary, "item")
+        assert "i-new" in keys(sites.primary, "item")
+        assert sites.primary.quarantine == []
+
+
+def test_p35_refusals_are_heard_though_the_primary_numbers_them_anew(tmp_path: Path) -> None:
+    with stock_sites(tmp_path, copies_of={1: "all", 2: [], 3: []}) as sites:
+        for number in range(4):
+            stock(sites.primary, f"c-{number}", "CMS", barcode=f"code {number}")
+        backup = backed_up(sites)
+        for number in range(3):
+            stock(sites[2], f"no-{number}", "BUM", barcode=f"code {number}")
+        sites.sync()
+        assert len(sites[2].quarantine) == 3
+        sites.primary.restore(backup)
+        ask(sites)
+        settle(sites)
+        stock(sites[2], "no-3", "BUM", barcode="code 3")
+        sites.sync()
+        assert {one.key[0] for one in sites[2].quarantine} == {"no-0", "no-1", "no-2", "no-3"}
+
+
+def test_p35_a_record_type_that_is_stopped_meanwhile_is_sent_when_it_travels_again(tmp_path: Path) -> None:
+    with stock_sites(tmp_path, copies_of=COPIES) as sites:
+        backup = backed_up(sites)
+        lose(sites)
+        sites.primary.restore(backup)
+        # nobody has said whether it is to fire
+        sites.primary.write("CREATE TRIGGER own AFTER INSERT ON stock BEGIN SELECT 1; END")
+        sites.primary.restart()
+        ask(sites)
+        settle(sites)
+        assert keys(sites.primary, "stock") == ["b", "c"]
+        sites.primary.write("DROP TRIGGER own")
+        sites.primary.restart()
+        for one in sites.satellites:
+            one.restart()
+        sites.sync()
+        assert keys(sites.primary, "stock") == ["b", "c", "s2", "s3"]
+        all_alike(sites)
+        assert [site.quarantine for site in sites] == [[], [], []]

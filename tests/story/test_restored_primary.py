@@ -32,8 +32,8 @@ def test_p35_a_primary_burns_while_its_satellites_work(tmp_path: Path) -> None:
         with closing(sites.connect(1)) as central:
             application.create_central_data(central, random=random_, clock=clock)
             sites.init()
-            for one in sites.sites:
-                sites.start(one)
+            for sync_id in sites.sites:
+                sites.start(sync_id)
             sites.wait_until("all have the items", lambda: names(bumban) == names(kalo) == names(central) != [], 60)
             writing = [Writing(bumban, "BUM", 2), Writing(kalo, "KAL", 3)]
             for one in writing:
