@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msyncd.errors import MessageInvalid, MsyncdError
 from msyncd.flow.bundle.messages import BundleEnd, BundleHead, BundleItem
 from msyncd.flow.compare.messages import Compare, Range
-from msyncd.flow.conversation import Complaint
+from msyncd.flow.conversation import Complaint, Give, TypeChanges
 from msyncd.model import Cursor
 from msyncd.settings.json_schema import json_schema
 from msyncd.settings.loading import attempt
@@ -134,7 +134,15 @@ def _loads(main: bytes, types: bytes) -> bool:
 
 def _messages() -> tuple[bytes, ...]:
     compare = Compare("item", ("ID",), ("text",), "db-2", 1, 1, ranges=(Range(("a",), 1, b"\xff" * 16),))
-    given = [hello_of(), push_of([("a", "å", float("inf"), b"\x00\xff")]), PULL, compare, Complaint("busy", "later")]
+    give = Give("a", "db-2", 1, 1, (TypeChanges("item", ("ID",), deletes=[("a",)]),), done=True)
+    given = [
+        hello_of(),
+        give,
+        push_of([("a", "å", float("inf"), b"\x00\xff")]),
+        PULL,
+        compare,
+        Complaint("busy", "later"),
+    ]
     return tuple(
         bytes([KINDS.index(type(one)) * len(FORMATS) + number]) + encode(one, form)
         for one in given

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from msyncd.databases.fence import ASKING
 from msyncd.model import Facts, HandOver, RecordType, StoreFact
 from tests.databases.contract.stock import FACTS, STORES, TYPES, MakeStock, Stock
 
@@ -151,6 +152,38 @@ def test_the_primary_edits_central_records_and_not_those_of_a_store_elsewhere(ma
     stock.run("UPDATE item SET item_name = 'x'")
     assert stock.logged() == {("item", "i1")}
     assert stock.refusal("UPDATE transact SET status = 'fn' WHERE ID = 't1'") == NOT_ON_THE_PRIMARY
+
+
+def fence(stock: Stock, asking: str) -> None:
+    """Close the fence of a restored primary, or open it with ""."""
+    with stock.database.write() as writer:
+        writer.put("msyncd_meta", {"name": ASKING}, {"value": asking})
+
+
+def test_p35_a_restored_primary_s_fence_refuses_what_its_satellites_may_know_better(make: MakeStock) -> None:
+    stock = make(site=1)
+    fence(stock, "")
+    stock.run("INSERT INTO item VALUES ('i9', 'nine', 'Nine', NULL)")
+    stock.forget()
+    fence(stock, "asks")
+    words = "item is being taken back from the satellites after a restore"
+    for sql in (
+        "INSERT INTO item VALUES ('i2', 'para', 'Paracetamol', NULL)",
+        "UPDATE item SET item_name = 'y'",
+        "UPDATE item SET ID = 'i3' WHERE ID = 'i9'",
+        "DELETE FROM item WHERE ID = 'i9'",
+    ):
+        assert stock.refusal(sql) == words
+    stock.run("UPDATE item SET local_note = 'behind the door'")
+    stock.run("UPDATE item SET item_name = 'y' WHERE ID = 'none'")
+    assert stock.logged() == set()
+    taken_back = StoreFact("b", "BUM", 1, hand_over=HandOver(1, 1))
+    stock.renew(replace(FACTS, number=2, stores={**STORES, "b": taken_back}))
+    assert stock.refusal("UPDATE transact SET status = 'fn' WHERE ID = 't1'") == (
+        "store BUM is being taken back from the satellites after a restore"
+    )
+    fence(stock, "")
+    stock.run("UPDATE item SET item_name = 'z'")
 
 
 def test_p22_a_delete_never_cascades_into_records_that_this_site_may_not_edit(make: MakeStock) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from msyncd.databases.fence import ASKING
 from msyncd.databases.interface import Writer
 from msyncd.databases.values import KEY, WRITE
 from msyncd.errors import DatabaseUnavailable
@@ -241,6 +242,34 @@ def test_locking_nothing_is_nothing(stock: Stock) -> None:
 
 
 # --- the fence --------------------------------------------------------------------------------------------------------
+
+
+@SERVERS
+def test_p35_a_restored_primary_s_fence_waits_and_holds_against_older_snapshots(make_stock: MakeStock) -> None:
+    stock = make_stock(site=1)
+    with stock.database.write() as writer:
+        writer.put("msyncd_meta", {"name": ASKING}, {"value": ""})
+    stock.run("INSERT INTO item VALUES ('i1', 'amox', 'Amoxicillin', NULL)")
+    writing, reading = stock.application.connect(), stock.application.connect()
+    reading.begin()
+    if stock.application.kind == "postgresql":
+        reading.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    reading.execute("SELECT * FROM item")
+    writing.begin()
+    writing.execute("UPDATE item SET item_name = 'x'")
+
+    def close() -> None:
+        with stock.database.write() as writer:
+            writer.put("msyncd_meta", {"name": ASKING}, {"value": "asks"})
+
+    beside = Beside(close)
+    assert beside.waits()
+    writing.commit()
+    beside.ended()
+    with pytest.raises(reading.errors):
+        reading.execute("UPDATE item SET code = 'late'")
+    reading.rollback()
+    assert stock.fetch("SELECT code, item_name FROM item") == [("amox", "x")]
 
 
 @SERVERS
