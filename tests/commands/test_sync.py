@@ -146,6 +146,7 @@ SHAPE = {
     "change_log": {"rows": int, "oldest": None, "open_transaction_seconds": None},
     "hand_overs": (list, tuple),
     "restored": None,
+    "asking": None,
 }
 
 
