@@ -134,8 +134,10 @@ def turn_of(writer: Writer, here: Here, hello: Hello, *, resumed: bool) -> tuple
         asked.forget(writer, site)  # it has nothing of its own yet, and is filled as it takes back
         one = None
     late = one is not None and one.state == "left_out" and not under_way
-    if one is None or (one.state == "given" and not under_way):
+    if not under_way and (one is None or one.state == "given"):
         return None
+    if one is None:
+        raise _later(writer)
     if hello.restored or (one.state != "asked" and not late):
         raise _later(writer)
     if not hello.gives:

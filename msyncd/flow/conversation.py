@@ -59,7 +59,8 @@ class Standpoint(msgspec.Struct, frozen=True):
     """What a satellite knows that its restored primary may have lost (P35): it goes with a hello, once it is asked.
 
     `asking`: what Welcome.asks named. `generation`: of the primary, as it is known there. `cursor` and `mark`: its
-    place in the primary's log. `filling`: it was being filled. `stores`: the store facts, `facts_number` theirs.
+    place in the primary's log. `filling`: it was being filled. `stores`: the store facts that are otherwise than the
+    welcome said, `facts_number` the number of all of them.
     """
 
     asking: str

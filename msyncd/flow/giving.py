@@ -20,7 +20,7 @@ from msyncd.databases.values import Scope
 from msyncd.errors import PeerRefused, TryLater
 from msyncd.flow.compare.ask import Comparing, Difference
 from msyncd.flow.compare.holding import compared_types, owner_of
-from msyncd.flow.conversation import Asks, Give, Hello, SpokenRow, Standpoint, TypeChanges, Welcome
+from msyncd.flow.conversation import Asks, Give, Hello, SpokenRow, SpokenStore, Standpoint, TypeChanges, Welcome
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import aside, marks, meta, receipts, sites, versions
 from msyncd.flow.ledger.receipts import Pulled
@@ -43,11 +43,11 @@ MOST_ROUNDS = 200
 _SHORT = 8
 
 
-def give(satellite: "Satellite", asks: Asks) -> None:
+def give(satellite: "Satellite", asked: Welcome, asks: Asks) -> None:
     """Give all that the primary asks for. Raises PeerRefused where it cannot take it in, and what the line raises."""
     _refuse(asks)
     hello = satellite.spoken()
-    welcome = satellite.peer.hello(_with_standpoint(satellite.here, hello, asks))
+    welcome = satellite.peer.hello(_with_standpoint(satellite.here, hello, asked, asks))
     if welcome.asks is None:
         return  # it was opened meanwhile
     _refuse(welcome.asks)
@@ -65,11 +65,12 @@ def _refuse(asks: Asks) -> None:
         raise PeerRefused(asks.problem, hint="see docs/restore.md, on the primary")
 
 
-def _with_standpoint(here: Here, hello: Hello, asks: Asks) -> Hello:
+def _with_standpoint(here: Here, hello: Hello, asked: Welcome, asks: Asks) -> Hello:
     with here.database.read() as reader:
         pulled = receipts.pulled_from(reader, PRIMARY) or Pulled()
         generation = sites.known(reader, PRIMARY).generation
-    stores, _ = spoken_facts(here.facts)
+    theirs = set(map(_state, asked.stores))
+    stores = tuple(one for one in spoken_facts(here.facts)[0] if _state(one) not in theirs)
     standpoint = Standpoint(
         asks.asking,
         generation,
@@ -80,6 +81,10 @@ def _with_standpoint(here: Here, hello: Hello, asks: Asks) -> Hello:
         stores if here.facts.number else (),
     )
     return msgspec.structs.replace(hello, standpoint=standpoint)
+
+
+def _state(one: SpokenStore) -> tuple[object, ...]:
+    return one.store, one.epoch, one.active_site, one.from_site, one.to_site, one.step
 
 
 @dataclass(slots=True)

@@ -115,7 +115,7 @@ class Satellite:
             raise PeerRefused(f"the primary speaks protocol {welcome.protocol}", hint="upgrade the older of the two")
         if welcome.asks is not None:
             self.link = None
-            giving.give(self, welcome.asks)
+            giving.give(self, welcome, welcome.asks)
             welcome = self.peer.hello(self.spoken())  # it waits for others, or goes on
             if welcome.asks is not None:
                 raise TryLater("the primary asks for more", hint="trying again")
