@@ -143,6 +143,8 @@ class _Taking:
         work: Batchwork = received(here.types, give.types, here.site, stopped)
         find_stores(writer, here, work)
         given = {name: dict(one.numbers) for name, one in work.items()}
+        if any(not 0 <= number < MOST for numbers in given.values() for number in numbers.values()):
+            raise MessageInvalid("a version lies beyond all that can be")
         decided = {name: self._decide(one) for name, one in work.items()}
         asides = [each for name in work for each in self._asides(here.types.types[name], decided[name])]
         for name, one in work.items():

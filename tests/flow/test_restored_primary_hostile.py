@@ -106,6 +106,9 @@ def test_p35_a_hostile_satellite_is_not_heard_unasked_or_with_what_cannot_be(tmp
             sites.primary.answers.give(3, given(sites, 3, other, types=(forged,)))
         with pytest.raises(MessageInvalid, match="beyond all that can be"):
             sites.primary.answers.give(3, given(sites, 3, asks, done=True, heard=2**60))
+        version = TypeChanges("patient", ("id", "name"), rows=[("p", "x")], versions=[2**60])
+        with pytest.raises(MessageInvalid, match="a version lies beyond"):
+            sites.primary.answers.give(3, given(sites, 3, asks, types=(version,)))
         many = TypeChanges("item", ("id",), deletes=[(f"x{n}",) for n in range(20_001)], delete_stores=[None] * 20_001)
         with pytest.raises(MessageInvalid, match="20000"):
             sites.primary.answers.give(3, given(sites, 3, asks, types=(many,)))
