@@ -10,7 +10,7 @@ import pytest
 
 from msyncd.commands.demo import application
 from tests.story.processes import installation
-from tests.story.test_bundles import Writing, command, names, said, transactions
+from tests.story.test_bundles import Writing, central_data, command, names, said, transactions
 
 STORES = ("CMS", "BUM", "KAL")
 
@@ -20,7 +20,8 @@ def rename(connection: sqlite3.Connection, name: str) -> None:
     connection.execute("UPDATE item SET item_name = ? WHERE ID = (SELECT min(ID) FROM item)", (name,))
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.long  # its satellites call again when they have waited longer each time
+@pytest.mark.timeout(400)
 def test_p35_a_primary_burns_while_its_satellites_work(tmp_path: Path) -> None:
     random_, clock = random.Random(1), lambda: datetime(2026, 11, 1, tzinfo=UTC)
     backup = tmp_path / "last-night.db"
@@ -34,7 +35,8 @@ def test_p35_a_primary_burns_while_its_satellites_work(tmp_path: Path) -> None:
             sites.init()
             for sync_id in sites.sites:
                 sites.start(sync_id)
-            sites.wait_until("all have the items", lambda: names(bumban) == names(kalo) == names(central) != [], 60)
+            all_of_it = central_data(central)
+            sites.wait_until("all have it", lambda: central_data(bumban) == central_data(kalo) == all_of_it, 60)
             writing = [Writing(bumban, "BUM", 2), Writing(kalo, "KAL", 3)]
             for one in writing:
                 one.start()
