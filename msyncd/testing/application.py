@@ -16,11 +16,13 @@ _PARTS = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`|\?|%")
 class Connection(ABC):
     """One connection. Each statement commits by itself unless `begin` was called; `?` stands for a value.
 
-    `errors` is the base of the driver's own errors, which are raised as they are; `driver` is its own connection.
+    `errors` is the base of the driver's own errors, which are raised as they are; `driver` is its own connection;
+    `changed`: how many rows the last statement that was executed wrote, -1 where the driver cannot say.
     """
 
     errors: type[Exception]
     driver: Any
+    changed: int = -1
 
     @abstractmethod
     def execute(self, sql: str, parameters: Values = ()) -> list[tuple[Any, ...]]:
@@ -80,7 +82,9 @@ class SQLiteConnection(Connection):
         self.driver.execute("PRAGMA foreign_keys=ON")
 
     def execute(self, sql: str, parameters: Values = ()) -> list[tuple[Any, ...]]:
-        rows: list[tuple[Any, ...]] = self.driver.execute(sql, parameters).fetchall()
+        cursor = self.driver.execute(sql, parameters)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        self.changed = cursor.rowcount
         return rows
 
     def script(self, sql: str) -> None:
@@ -108,6 +112,7 @@ class PostgreSQLConnection(Connection):
     def execute(self, sql: str, parameters: Values = ()) -> list[tuple[Any, ...]]:
         # psycopg takes SQL as a literal or as bytes: what a test says is no one's input
         cursor = self.driver.execute(_formatted(sql, parameters).encode(), parameters or None)
+        self.changed = cursor.rowcount
         return cursor.fetchall() if cursor.description else []
 
     def begin(self) -> None:
@@ -143,6 +148,7 @@ class MariaDBConnection(Connection):
     def execute(self, sql: str, parameters: Values = ()) -> list[tuple[Any, ...]]:
         with self.driver.cursor() as cursor:
             cursor.execute(_formatted(sql, parameters), list(parameters) or None)
+            self.changed = cursor.rowcount
             return list(cursor.fetchall())
 
     def begin(self) -> None:

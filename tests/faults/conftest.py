@@ -1,55 +1,25 @@
-"""A file system of a few megabytes that is really full when it is full."""
+"""What tests of faults use."""
 
-import os
-import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.faults.small_disk import CannotMount, SmallDisk, mounted
+
 MEGABYTES = 4
-_STEP = 4096
-
-
-@dataclass
-class SmallDisk:
-    """A mounted folder. `fill` takes its space until so many bytes are left, `free` gives it back."""
-
-    folder: Path
-    _ballast: Path = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._ballast = self.folder / "ballast"
-
-    def fill(self, *, left: int = 0) -> None:
-        """As whatever else writes there would: a log, a backup."""
-        with self._ballast.open("ab", buffering=0) as out:
-            while (space := os.statvfs(self.folder).f_bavail * os.statvfs(self.folder).f_frsize - left) >= _STEP:
-                out.write(bytes(min(space - space % _STEP, 1 << 20)))
-
-    def free(self) -> None:
-        """An admin has seen it."""
-        self._ballast.unlink(missing_ok=True)
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Callable[[Path], SmallDisk]]:
-    """Mounts a small disk at a folder. Skipped for want of the right to mount; whatever else fails is a failure."""
-    mounted: list[Path] = []
+def small_disk() -> Iterator[Callable[[Path], SmallDisk]]:
+    """Mounts a small disk at a folder. Skipped for want of the right to mount."""
+    with ExitStack() as stack:
 
-    def mount(folder: Path) -> SmallDisk:
-        if os.geteuid() != 0:
-            pytest.skip("only root may mount a file system")
-        folder.mkdir(parents=True)
-        command = ["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m", "msyncd-test", str(folder)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"})
-        if done.returncode != 0 and "permission denied" in done.stderr:
-            pytest.skip(f"not even root may mount a file system here: {done.stderr.strip()}")
-        assert done.returncode == 0, done.stderr
-        mounted.append(folder)
-        return SmallDisk(folder)
+        def mount(folder: Path) -> SmallDisk:
+            try:
+                return stack.enter_context(mounted(folder, MEGABYTES))
+            except CannotMount as why:
+                pytest.skip(str(why))
 
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        yield mount

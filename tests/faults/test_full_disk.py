@@ -10,7 +10,7 @@ import pytest
 from msyncd.errors import TryLater
 from msyncd.testing import OneSite, Sites
 from tests.daemon.conftest import Country, until
-from tests.faults.conftest import SmallDisk
+from tests.faults.small_disk import SmallDisk
 from tests.flow.support import SCHEMA, TYPES, keys, stock_sites
 
 Mount = Callable[[Path], SmallDisk]

@@ -5,6 +5,8 @@ import random
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 from tests.faults.checker.clients import Journal, Program
 from tests.faults.checker.country import PATIENCE, Country
 from tests.faults.checker.nemesis import Nemesis
+from tests.faults.checker.points import POINTS
 from tests.faults.checker.verdict import Verdict
 
 
@@ -33,8 +36,20 @@ class Outcome:
         said = "clean" if not self.wrong else f"WRONG: {self.wrong[0]}"
         return (
             f"seed {self.seed} ({', '.join(self.kinds)}): {self.acknowledged:,} writes acknowledged, {self.refused}"
-            f" refused by the guard, {len(self.faults)} faults, {self.seconds:.0f} s: {said}"
+            f" refused by the guard, {len(self.faults)} faults ({counted(self.faults)}), {self.seconds:.0f} s: {said}"
         )
+
+
+def counted(faults: Iterable[str]) -> str:
+    """How many of each kind, for people."""
+    kinds = Counter(one.partition(":")[0] for one in faults)
+    return ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+
+
+def points(faults: Iterable[str]) -> str:
+    """At which named points daemons were killed, and how often."""
+    met = Counter(one.removeprefix("point: ").rpartition(", ")[0] for one in faults if one.startswith("point: "))
+    return "; ".join(f"{one.name}: {met[one.name]}" for one in POINTS)
 
 
 def one_run(
@@ -87,7 +102,7 @@ def main() -> int:
     given = parser.parse_args()
     first, _, last = given.seeds.partition("-")
     end = time.monotonic() + given.hours * 3600
-    status, runs, writes, faults = 0, 0, 0, 0
+    status, runs, writes, faults = 0, 0, 0, list[str]()
     for seed in count(int(first)):
         if seed > int(last or first) and time.monotonic() >= end:
             break
@@ -99,7 +114,7 @@ def main() -> int:
             broken=given.broken,
             moves=not given.no_moves,
         )
-        runs, writes, faults = runs + 1, writes + found.acknowledged, faults + len(found.faults)
+        runs, writes, faults = runs + 1, writes + found.acknowledged, [*faults, *found.faults]
         print(found.line(), flush=True)
         if found.wrong:
             status = 1
@@ -110,7 +125,8 @@ def main() -> int:
                 sep="\n",
                 flush=True,
             )
-    print(f"{runs} runs, {writes:,} writes acknowledged, {faults} faults: {'WRONG' if status else 'all clean'}")
+    print(f"{runs} runs, {writes:,} writes acknowledged, {len(faults)} faults: {'WRONG' if status else 'all clean'}")
+    print(f"faults: {counted(faults)}", f"killed at points: {points(faults)}", sep="\n")
     return status
 
 

@@ -144,13 +144,14 @@ class Program(threading.Thread):
         return sure
 
     def _bump(self, db: Connection, table: str, store: str, key: str) -> None:
-        def work() -> int:
+        def work() -> object:
             found = db.execute(f"SELECT amount FROM {table} WHERE ID = ?", (key,))
             if not found:
                 db.execute(f"INSERT INTO {table} VALUES (?, ?, 1)", (key, store))
                 return 1
             db.execute(f"UPDATE {table} SET amount = ? WHERE ID = ?", (int(found[0][0]) + 1, key))
-            return int(found[0][0]) + 1
+            # on a server the row may leave with its store between the two statements
+            return int(found[0][0]) + 1 if db.changed == 1 else NOTHING
 
         self._transaction(db, table, store, key, work)
 
@@ -191,9 +192,10 @@ class Program(threading.Thread):
         self._transaction(db, "doc", store, key, work)
 
     def _delete_document(self, db: Connection, store: str, key: str) -> None:
-        def work() -> None:
+        def work() -> object:
             self._balance(db, store, -sum(self._lines(db, key).values()))
             db.execute("DELETE FROM doc WHERE ID = ?", (key,))
+            return None if db.changed == 1 else NOTHING
 
         self._transaction(db, "doc", store, key, work)
 

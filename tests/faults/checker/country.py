@@ -15,7 +15,9 @@ import yaml
 
 from msyncd.daemon.control import ask
 from msyncd.testing.application import Connection, connect
+from tests.faults.checker import servers
 from tests.faults.checker.line import Line, free_port
+from tests.faults.small_disk import CannotMount, SmallDisk, mounted
 from tests.servers import Databases
 
 SCHEMA = """
@@ -43,19 +45,9 @@ TYPES: dict[str, Any] = {
 }  # fmt: skip
 ITEMS = 8
 
-RUN = """
-import importlib, pathlib, sys
-from datetime import timedelta
-from msyncd.daemon.run import run
-from msyncd.flow.here import utc_now
-path, days, broken = sys.argv[1:]
-if broken:
-    getattr(importlib.import_module("tests.faults.checker.broken"), broken)()
-sys.exit(run(pathlib.Path(path), clock=lambda: utc_now() + timedelta(days=float(days))))
-"""
-"""A daemon whose clock is off by some days; or one that was broken on purpose (see broken.py)."""
-
 PATIENCE = 90.0
+MEGABYTES = 256
+"""Of a site's disk: more than a run of an hour needs."""
 
 
 def store_of(site: int) -> str:
@@ -76,6 +68,7 @@ class Country:
     wishes: dict[str, int] = field(default_factory=dict)
     copies: dict[int, list[str]] = field(default_factory=dict)
     days: dict[int, float] = field(default_factory=dict)
+    disks: dict[int, SmallDisk] = field(default_factory=dict)
     _running: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
 
@@ -91,7 +84,7 @@ class Country:
         self.wishes = {store_of(site): site for site in self.sites}
         self.write("types.yaml", TYPES)
         for site, kind in zip(self.sites, self.kinds, strict=True):
-            self.urls[site] = self._stack.enter_context(self.databases.fresh(kind, self.folder))
+            self.urls[site] = self._stack.enter_context(servers.fresh(kind, self._disk(site), self.databases))
             self.days[site], self.copies[site] = 0.0, []
             if site != 1:
                 self.lines[site] = Line(self.port)
@@ -106,6 +99,16 @@ class Country:
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for site in self.sites:
             self.start(site)
+
+    def _disk(self, site: int) -> Path:
+        """Where a site's SQLite is to be: a disk of its own, if anyone may mount one here."""
+        folder = self.folder / f"disk{site}"
+        if self.kinds[site - 1] == "sqlite":
+            with suppress(CannotMount):
+                self.disks[site] = self._stack.enter_context(mounted(folder, MEGABYTES))
+                return folder
+        folder.mkdir(exist_ok=True)
+        return folder
 
     def connect(self, site: int) -> Connection:
         """An application's connection."""
@@ -160,9 +163,15 @@ class Country:
         """Start a site's daemon, if it does not run."""
         if site in self._running and self._running[site].poll() is None:
             return
-        command = [sys.executable, "-c", RUN, str(self.configuration(site)), str(self.days[site]), self.broken]
+        given = [str(self.configuration(site)), str(self.days[site]), str(self._asked(site)), self.broken]
+        command = [sys.executable, "-m", "tests.faults.checker.daemon", *given]
         with (self.folder / f"site{site}.log").open("ab") as log:
             self._running[site] = subprocess.Popen(command, stdout=log, stderr=log, cwd=Path(__file__).parents[3])
+
+    def process(self, site: int) -> int | None:
+        """The process ID of a site's daemon, if it runs."""
+        daemon = self._running.get(site)
+        return daemon.pid if daemon is not None and daemon.poll() is None else None
 
     def signal(self, site: int, number: int) -> None:
         """Send a signal to a site's daemon, if it runs."""
@@ -175,6 +184,29 @@ class Country:
         self.signal(site, signal.SIGKILL)
         if site in self._running:
             self._running[site].wait(30)
+
+    def ask_to_die(self, site: int, point: str) -> None:
+        """A site's daemon is to end at a named point (see points.py), whenever it comes there."""
+        self.write(self._asked(site).name, point)
+
+    def died_at(self, site: int) -> str | None:
+        """The point at which a site's daemon has ended, told once; it may run again already."""
+        met = self._asked(site).with_suffix(".met")
+        if not met.exists():
+            return None
+        point = met.read_text()
+        met.unlink()
+        with suppress(subprocess.TimeoutExpired):  # it was started again already
+            self._running[site].wait(0.5)
+        return point
+
+    def ask_no_more(self) -> None:
+        """No daemon is to end at any point."""
+        for site in self.sites:
+            self._asked(site).unlink(missing_ok=True)
+
+    def _asked(self, site: int) -> Path:
+        return self.folder / f"site{site}.asked"
 
     def status(self, site: int) -> dict[str, Any]:
         """What the daemon says of itself; {} if it does not answer."""

@@ -111,8 +111,8 @@ class Verdict:
             if stands not in allowed:
                 last = wrote[-1]
                 yield f"{table} {key}: stands as {stands}, and site {last.site} committed {allowed[:3]}"
-        known = {key for table, key in by_record if table == "doc"}
-        yield from (f"nobody wrote doc {key}" for key in held["doc"] if key not in known)
+        for table in ("register", "doc"):
+            yield from (f"nobody wrote {table} {key}" for key in held[table] if (table, key) not in by_record)
         for key, row in held["stock"].items():
             store = str(row[1])
             lines = sum(int(one[3]) for one in held["doc_line"].values() if store_in("doc_line", one) == store)

@@ -1,0 +1,50 @@
+"""Sites are cloned."""
+
+import random
+import shutil
+import subprocess
+import sys
+from contextlib import closing, suppress
+
+from msyncd.testing.application import connect
+from tests.faults.checker.country import store_of
+from tests.faults.checker.harm.way import Harm, Way
+
+
+class Sites(Harm):
+    """Of SQLite, whose database is a file that anybody may copy."""
+
+    def ways(self) -> list[Way]:
+        """All of them."""
+        return [Way("clone", 1, self.clone)]
+
+    def clone(self, dice: random.Random) -> str | None:
+        """A copy of a site's database writes on, and is started by another installation: it is to be refused.
+
+        Before the site's first hello it would be the copy that is known.
+        """
+        site = self.any_satellite(dice)
+        known = any(one["last_success"] for one in self.country.status(site).get("peers", ()))
+        if self.country.kinds[site - 1] != "sqlite" or not known:
+            return None
+        number = len(list(self.country.folder.glob("clone*")))
+        folder = self.country.folder / f"clone{number}"
+        folder.mkdir()
+        with closing(self.country.connect(site)) as source:
+            source.execute("VACUUM INTO ?", (str(folder / "copy.db"),))
+        self._write_on(site, f"sqlite:///{folder / 'copy.db'}", f"c-{number}")
+        text = self.country.configuration(site).read_text()
+        file = self.country.urls[site].removeprefix("sqlite:///")
+        (folder / "msyncd.yaml").write_text(text.replace(file, str(folder / "copy.db")))
+        shutil.copy(self.country.folder / "types.yaml", folder)
+        command = [sys.executable, "-m", "msyncd", "sync", "-c", str(folder / "msyncd.yaml")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        if done.returncode == 0:
+            self.journal.seen.append(f"a clone of site {site} synced: {done.stdout}")
+        return str(site)
+
+    def _write_on(self, site: int, url: str, key: str) -> None:
+        """A register that nobody knows of: wherever else it is seen, a clone was heard."""
+        own = [store for store, at in self.country.wishes.items() if at == site] or [store_of(site)]
+        with closing(connect(url)) as copy, suppress(copy.errors):  # its guard may refuse
+            copy.execute("INSERT INTO register VALUES (?, ?, 1)", (key, own[0]))
