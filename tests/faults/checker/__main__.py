@@ -65,16 +65,23 @@ def one_run(
 ) -> Outcome:
     """One run, from nothing to its verdict."""
     began = time.monotonic()
-    mixed = tuple(random.Random(seed).choices(kinds, k=sites))
-    journal = Journal()
+    chance = random.Random(seed)
+    mixed = tuple(chance.choices(kinds, k=sites))
+    late = 0 if broken else chance.randint(0, 1)
+    mixed += tuple(chance.choices(kinds, k=late))
+    journal, programs = Journal(), list[Program]()
+
+    def let_in(site: int) -> None:
+        programs.append(Program(country, site, seed, journal))
+        programs[-1].start()
+
     with tempfile.TemporaryDirectory(prefix="msyncd-checker-", ignore_cleanup_errors=True) as folder:
-        country = Country(Path(folder), mixed, broken)
-        nemesis = Nemesis(country, seed, journal, moves=moves)
+        country = Country(Path(folder), mixed, broken, late)
+        nemesis = Nemesis(country, seed, journal, let_in, moves=moves, restores=not broken)
         try:
             country.begin()
-            programs = [Program(country, site, seed, journal) for site in country.sites]
-            for one in programs:
-                one.start()
+            for site in country.sites:
+                let_in(site)
             nemesis.run(seconds, writes)
             for one in programs:
                 one.stop()

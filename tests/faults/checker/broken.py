@@ -39,16 +39,29 @@ def naive_cursor() -> None:
     LogReader.__init__ = hasty  # type: ignore[method-assign]  # on purpose
 
 
-def no_fence() -> None:
-    """Nobody keeps a site from editing a store that is not, or no longer, its own: neither guard nor primary."""
+def no_guard() -> None:
+    """Once a site has joined, nobody keeps it from editing a store that is not its own: neither guard nor primary."""
     from msyncd.databases.sqlite.database import SQLiteDatabase
+    from msyncd.flow.ledger import sites
+    from msyncd.model import PRIMARY
     from msyncd.rules import active_site
 
     install: Any = SQLiteDatabase.install
 
     def unguarded(self: Any, capture: Any) -> Any:
+        with self.read() as reader:  # installed by `msyncd init`
+            joined = sites.known(reader, PRIMARY).joined
+        if not joined:
+            return install(self, capture)
         types = tuple(replace(one, guard=False) for one in capture.record_types)
         return install(self, replace(capture, record_types=types))
 
     SQLiteDatabase.install = unguarded  # type: ignore[method-assign]  # on purpose
     active_site._not_active = lambda *_: None  # on purpose
+
+
+def no_fence() -> None:
+    """A hand-over waits for nobody: the new site edits the store while the old one may not have heard of it."""
+    from msyncd.flow import advancing
+
+    advancing.waits_for = lambda *_: None  # type: ignore[attr-defined]  # what it imported

@@ -6,9 +6,10 @@ What was acknowledged, that is committed, is noted; what may or may not have bee
 import random
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from msyncd.testing.application import Connection
 from tests.faults.checker.country import ITEMS, Country
@@ -20,8 +21,12 @@ GROUP BY d.ID, d.line_count HAVING count(l.ID) <> d.line_count
 """Documents without all their lines: nobody may ever see one."""
 
 
-NOTHING = object()
-"""What a transaction says that wrote nothing: no guard was asked, so it tells of nobody's right to write."""
+REFUSED = ("active on site", "edited on the primary", "handed over", "taken back")
+"""Words of a guard that keeps a program from writing what is not its own, or not now."""
+
+
+class WroteNothing(Exception):
+    """Raised in a transaction that changes no row: no guard was asked, so it tells of nobody's right to write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,7 @@ class Wrote:
     """A write that was tried. `state` is the record as it then stands: an amount, lines, None if deleted.
 
     `sure`: it was committed for certain. Times are monotonic seconds, before its beginning and after its end.
+    `beside`: no transaction of its own, but a stock that changed with a document, or what a restored backup left.
     """
 
     site: int
@@ -39,20 +45,32 @@ class Wrote:
     sure: bool
     began: float
     ended: float
+    beside: bool = False
 
 
 @dataclass
 class Journal:
-    """What all programs wrote, and what they saw that must not be."""
+    """What all programs wrote, and what they saw that must not be.
+
+    `apart`: by store, how far its stock stands from its documents since a backup was restored; None: not known.
+    """
 
     wrote: list[Wrote] = field(default_factory=list)
     refused: int = 0
     seen: list[str] = field(default_factory=list)
+    apart: dict[str, int | None] = field(default_factory=dict)
 
     @property
     def acknowledged(self) -> int:
-        """How many writes were committed for certain."""
-        return sum(one.sure for one in self.wrote)
+        """How many transactions were committed for certain."""
+        return sum(one.sure and not one.beside for one in self.wrote)
+
+    def by_record(self) -> dict[tuple[str, str], list[Wrote]]:
+        """The writes of each record, by table and key, in the order in which they began."""
+        found: dict[tuple[str, str], list[Wrote]] = defaultdict(list)
+        for one in sorted(self.wrote, key=lambda one: one.began):
+            found[one.table, one.key].append(one)
+        return found
 
 
 class Program(threading.Thread):
@@ -64,8 +82,9 @@ class Program(threading.Thread):
         self._random = random.Random(seed * 100 + site)
         self._stop_asked = threading.Event()
         self._number = 0
-        self._docs: dict[str, list[str]] = {store: [] for store in country.wishes}
+        self._docs: dict[str, list[str]] = defaultdict(list)
         self._db: Connection | None = None
+        self._stocks: list[int] = []
 
     def stop(self) -> None:
         """Finish what is under way."""
@@ -73,8 +92,12 @@ class Program(threading.Thread):
 
     def run(self) -> None:
         """Until it is stopped. A database that is away is tried again."""
-        look = time.monotonic()
+        look, gate = time.monotonic(), self._country.gates[self._site]
         while not self._stop_asked.wait(self._random.uniform(0.0, 0.015)):
+            if gate.closed:
+                self._forget()
+                gate.wait()
+                continue
             try:
                 if self._db is None:
                     self._db = self._country.connect(self._site)
@@ -121,17 +144,18 @@ class Program(threading.Thread):
     def _transaction(self, db: Connection, table: str, store: str, key: str, work: Callable[[], object]) -> bool:
         """One transaction; `work` does it and says how the record then stands. Whether it was committed for sure."""
         began = time.monotonic()
-        sure, state = False, None
+        sure = False
+        self._stocks.clear()
         try:
             db.begin()
             state = work()
-            if state is NOTHING:
-                db.rollback()
-                return False
+        except WroteNothing:
+            db.rollback()
+            return False
         except db.errors as error:
             with suppress(db.errors):
                 db.rollback()
-            if "active on site" in str(error) or "edited on the primary" in str(error) or "handed over" in str(error):
+            if any(words in str(error) for words in REFUSED):
                 self._journal.refused += 1
                 return False
             raise
@@ -141,6 +165,9 @@ class Program(threading.Thread):
         finally:
             wrote = Wrote(self._site, store, table, key, state, sure, began, time.monotonic())
             self._journal.wrote.append(wrote)
+            for stands in self._stocks[-1:]:
+                stock = replace(wrote, table="stock", key=f"b-{store}", state=stands, beside=True)
+                self._journal.wrote.append(stock)
         return sure
 
     def _bump(self, db: Connection, table: str, store: str, key: str) -> None:
@@ -150,8 +177,9 @@ class Program(threading.Thread):
                 db.execute(f"INSERT INTO {table} VALUES (?, ?, 1)", (key, store))
                 return 1
             db.execute(f"UPDATE {table} SET amount = ? WHERE ID = ?", (int(found[0][0]) + 1, key))
-            # on a server the row may leave with its store between the two statements
-            return int(found[0][0]) + 1 if db.changed == 1 else NOTHING
+            if db.changed != 1:  # on a server the row may leave with its store between the two statements
+                raise WroteNothing
+            return int(found[0][0]) + 1
 
         self._transaction(db, table, store, key, work)
 
@@ -177,7 +205,7 @@ class Program(threading.Thread):
         def work() -> object:
             lines = self._lines(db, key)
             if not lines:
-                return NOTHING
+                raise WroteNothing
             if len(lines) < 6 and self._random.random() < 0.5:
                 line, quantity = f"{key}-{max(int(one.rsplit('-')[-1]) for one in lines) + 1}", 3
                 db.execute("INSERT INTO doc_line VALUES (?, ?, NULL, ?)", (line, key, quantity))
@@ -192,10 +220,11 @@ class Program(threading.Thread):
         self._transaction(db, "doc", store, key, work)
 
     def _delete_document(self, db: Connection, store: str, key: str) -> None:
-        def work() -> object:
+        def work() -> None:
             self._balance(db, store, -sum(self._lines(db, key).values()))
             db.execute("DELETE FROM doc WHERE ID = ?", (key,))
-            return None if db.changed == 1 else NOTHING
+            if db.changed != 1:
+                raise WroteNothing
 
         self._transaction(db, "doc", store, key, work)
 
@@ -209,3 +238,7 @@ class Program(threading.Thread):
         if not db.execute("SELECT 1 FROM stock WHERE ID = ?", (key,)):
             db.execute("INSERT INTO stock VALUES (?, ?, 0)", (key, store))
         db.execute("UPDATE stock SET on_hand = on_hand + ? WHERE ID = ?", (by, key))
+        stands = db.execute("SELECT on_hand FROM stock WHERE ID = ?", (key,))
+        if not stands:
+            raise WroteNothing
+        self._stocks.append(int(stands[0][0]))

@@ -16,6 +16,7 @@ import yaml
 from msyncd.daemon.control import ask
 from msyncd.testing.application import Connection, connect
 from tests.faults.checker import servers
+from tests.faults.checker.gate import Gate
 from tests.faults.checker.line import Line, free_port
 from tests.faults.small_disk import CannotMount, SmallDisk, mounted
 from tests.servers import Databases
@@ -57,11 +58,17 @@ def store_of(site: int) -> str:
 
 @dataclass
 class Country:
-    """Sites 1 to n, a store each; the primary keeps copies of all. `broken` names a way to break every daemon."""
+    """Sites 1 to n, a store each; the primary keeps copies of all. `broken` names a way to break every daemon.
+
+    `kinds` of their databases; the last `late` of them are not there at first. `gates`: by which a site's program is
+    sent away.
+    """
 
     folder: Path
     kinds: Sequence[str]
     broken: str = ""
+    late: int = 0
+    sites: list[int] = field(default_factory=list)
     databases: Databases = field(default_factory=Databases)
     urls: dict[int, str] = field(default_factory=dict)
     lines: dict[int, Line] = field(default_factory=dict)
@@ -69,36 +76,53 @@ class Country:
     copies: dict[int, list[str]] = field(default_factory=dict)
     days: dict[int, float] = field(default_factory=dict)
     disks: dict[int, SmallDisk] = field(default_factory=dict)
+    gates: dict[int, Gate] = field(default_factory=dict)
     _running: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
 
-    @property
-    def sites(self) -> list[int]:
-        """Their sync IDs."""
-        return list(range(1, len(self.kinds) + 1))
-
     def begin(self) -> None:
-        """Make databases and files, install capture, start everything."""
+        """Make databases and files, install capture, start everything; but for those who come late."""
         self._stack.enter_context(closing(self.databases))
         self.port = free_port()
-        self.wishes = {store_of(site): site for site in self.sites}
         self.write("types.yaml", TYPES)
-        for site, kind in zip(self.sites, self.kinds, strict=True):
-            self.urls[site] = self._stack.enter_context(servers.fresh(kind, self._disk(site), self.databases))
-            self.days[site], self.copies[site] = 0.0, []
-            if site != 1:
-                self.lines[site] = Line(self.port)
-            with closing(self.connect(site)) as application:
-                application.script(SCHEMA)
+        for site in range(1, len(self.kinds) - self.late + 1):
+            self._make(site)
         with closing(self.connect(1)) as application:
-            application.executemany("INSERT INTO store VALUES (?, ?)", [(one, one) for one in self.wishes])
             application.executemany("INSERT INTO item VALUES (?, 0)", [(f"i{number}",) for number in range(ITEMS)])
         self.configure()
         for site in self.sites:
-            command = [sys.executable, "-m", "msyncd", "init", "-c", str(self.configuration(site))]
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self._init(site)
         for site in self.sites:
             self.start(site)
+
+    def join(self) -> int | None:
+        """The next of those who come late, if there is any, with a store of its own."""
+        if not self.late:
+            return None
+        site = len(self.sites) + 1
+        self.late -= 1
+        self._make(site)
+        self.configure()
+        self._init(site)
+        self.start(site)
+        return site
+
+    def _make(self, site: int) -> None:
+        kind, store = self.kinds[site - 1], store_of(site)
+        self.urls[site] = self._stack.enter_context(servers.fresh(kind, self._disk(site), self.databases))
+        self.days[site], self.copies[site], self.gates[site] = 0.0, [], Gate()
+        if site != 1:
+            self.lines[site] = Line(self.port)
+        with closing(self.connect(site)) as application:
+            application.script(SCHEMA)
+        with closing(self.connect(1)) as application:
+            application.execute("INSERT INTO store VALUES (?, ?)", (store, store))
+        self.sites = [*self.sites, site]
+        self.wishes = {**self.wishes, store: site}
+
+    def _init(self, site: int) -> None:
+        command = [sys.executable, "-m", "msyncd", "init", "-c", str(self.configuration(site))]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def _disk(self, site: int) -> Path:
         """Where a site's SQLite is to be: a disk of its own, if anyone may mount one here."""
@@ -119,6 +143,10 @@ class Country:
     def configuration(self, site: int) -> Path:
         """A site's YAML."""
         return self.folder / f"site{site}.yaml"
+
+    def state(self, site: int) -> Path:
+        """A site's state directory."""
+        return self.folder / f"state{site}"
 
     def write(self, name: str, content: Any) -> None:
         """As editors save: by rename. Text is written as it is."""
@@ -210,7 +238,7 @@ class Country:
 
     def status(self, site: int) -> dict[str, Any]:
         """What the daemon says of itself; {} if it does not answer."""
-        lines = list(ask(self.folder / f"state{site}", {"do": "status"}) or ())
+        lines = list(ask(self.state(site), {"do": "status"}) or ())
         found: dict[str, Any] = lines[-1].get("result", {}) if lines else {}
         return found
 

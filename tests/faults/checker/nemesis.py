@@ -3,6 +3,7 @@
 import random
 import signal
 import time
+from collections.abc import Callable
 
 from tests.faults.checker.clients import Journal
 from tests.faults.checker.country import Country
@@ -10,20 +11,33 @@ from tests.faults.checker.harm.databases import OwnDatabases
 from tests.faults.checker.harm.files import Files
 from tests.faults.checker.harm.lines import Lines
 from tests.faults.checker.harm.processes import Processes
+from tests.faults.checker.harm.restores import Restores
 from tests.faults.checker.harm.sites import Sites
 from tests.faults.checker.harm.way import Way
 from tests.faults.checker.ownership import Move
 
 
 class Nemesis:
-    """Does harm until it is told to stop. `done` names everything that it did: `kind: what`."""
+    """Does harm until it is told to stop. `done` names everything that it did: `kind: what`.
 
-    def __init__(self, country: Country, seed: int, journal: Journal, *, moves: bool = True) -> None:
+    `let_in` is told of a site that comes late. `moves`, `restores`: stores are handed over, old backups restored.
+    """
+
+    def __init__(
+        self,
+        country: Country,
+        seed: int,
+        journal: Journal,
+        let_in: Callable[[int], None],
+        *,
+        moves: bool = True,
+        restores: bool = True,
+    ) -> None:
         self._country, self._journal, self._seed = country, journal, seed
         self._random = random.Random(seed * 7 + 1)
         self._files = Files(country, journal)
         self._processes = Processes(country, journal, self._files, moves=moves)
-        self._with_moves = moves
+        self._with_moves, self._restores, self._let_in = moves, restores, let_in
         self.done: list[str] = []
 
     @property
@@ -59,7 +73,8 @@ class Nemesis:
             *Lines(country, journal).ways(),
             *OwnDatabases(country, journal).ways(),
             *self._files.ways(moves=self._with_moves),
-            *Sites(country, journal).ways(),
+            *Sites(country, journal, self._let_in).ways(),
+            *(Restores(country, journal).ways() if self._restores else []),
         ]
 
     def mend(self) -> None:

@@ -1,22 +1,37 @@
-"""Sites are cloned."""
+"""Sites come late, and are cloned."""
 
 import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing, suppress
 
 from msyncd.testing.application import connect
-from tests.faults.checker.country import store_of
+from tests.faults.checker.clients import Journal
+from tests.faults.checker.country import Country, store_of
 from tests.faults.checker.harm.way import Harm, Way
 
 
 class Sites(Harm):
-    """Of SQLite, whose database is a file that anybody may copy."""
+    """Clones are of SQLite, whose database is a file that anybody may copy. `let_in` is told of a site that came."""
+
+    def __init__(self, country: Country, journal: Journal, let_in: Callable[[int], None]) -> None:
+        super().__init__(country, journal)
+        self._let_in = let_in
 
     def ways(self) -> list[Way]:
         """All of them."""
-        return [Way("clone", 1, self.clone)]
+        late = [Way("join", 4, self.join)] if self.country.late else []
+        return [Way("clone", 1, self.clone), *late]
+
+    def join(self, _dice: random.Random) -> str | None:
+        """A site that was not there at first, with a store of its own."""
+        site = self.country.join()
+        if site is None:
+            return None
+        self._let_in(site)
+        return str(site)
 
     def clone(self, dice: random.Random) -> str | None:
         """A copy of a site's database writes on, and is started by another installation: it is to be refused.
