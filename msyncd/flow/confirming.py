@@ -92,7 +92,7 @@ def confirm(here: Here, site: int, pull: Pull, asked: Asked, batch_size: int | N
         if pull.heard > known.heard:
             refusals.forget(writer, site, pull.heard)
         for one in asked.finished:
-            fills.finish(writer, one.id)
+            fills.finish(writer, one)
         for store, number in asked.given:
             fills.given(writer, store, number)
         aside.quarantine(writer, _offered(writer, here, site, pull.standing))

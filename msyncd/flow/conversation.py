@@ -139,6 +139,8 @@ class Welcome(msgspec.Struct, frozen=True):
     asks: Asks | None = None
     renewed: str = ""
     """Not empty: the primary was restored, and this site begins anew at it, once for each asking (P35)."""
+    filled: Whole = 0
+    """The latest fill that the caller has taken in whole; later than it knows of: it is an older copy (P35)."""
     anew: Whole = 0
     """Not 0: others had this site's place since this database did; it joins anew, once for each number (P35)."""
 

@@ -217,6 +217,7 @@ def _told(
         refusals=refusals.unheard(reader, site.sync_id, known.heard),
         now=here.now(),
         site_generation=known.generation,
+        filled=fills.filled(reader, site.sync_id),
     )
 
 

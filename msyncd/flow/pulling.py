@@ -19,7 +19,7 @@ from msyncd.flow.hearing import hear
 from msyncd.flow.here import Here
 from msyncd.flow.inbound import take_in
 from msyncd.flow.joining import TRUSTED
-from msyncd.flow.ledger import bundles, meta, receipts, sites
+from msyncd.flow.ledger import bundles, fills, meta, receipts, sites
 from msyncd.flow.ledger.aside import Record
 from msyncd.flow.ledger.bundles import Streak
 from msyncd.flow.ledger.receipts import Pulled
@@ -209,6 +209,7 @@ def _receive(writer: Writer, one: Incoming, left: Row | None) -> _Took:
     receipts.put_pulled(writer, PRIMARY, moved(one.pulled, reply, one.mark))
     mark_told(writer, one.standing)
     if piece is not None and piece.last:
+        fills.note_taken_in(writer, piece.fill)
         if meta.get(writer, TRUSTED):
             meta.put(writer, TRUSTED, "")  # joined: from now on each site's own records are its own
         if one.by_bundle:

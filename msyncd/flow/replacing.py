@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from msyncd.databases.interface import Reader, Writer
 from msyncd.errors import CloneRefused, MsyncdError, WrongUsage
 from msyncd.flow.here import Here
-from msyncd.flow.ledger import asked, bundles, replaced, sites
+from msyncd.flow.ledger import asked, bundles, fills, replaced, sites
 from msyncd.flow.ledger.replaced import Replaced
 from msyncd.flow.ledger.sites import Known
 from msyncd.flow.outcome import Outcome
@@ -99,6 +99,7 @@ def _let_go(writer: Writer, site: int) -> None:
     if not asked.asking(writer):
         asked.forget(writer, site)
     bundles.forget(writer, site)
+    fills.forget_filled(writer, site)
     quarantine_waiting(writer, site, Outcome(site))  # nothing will bring now what it waits for
     # held_mark stays until a newcomer registers: if it is the same database, moved, its mark must still be known (P8)
     sites.note(

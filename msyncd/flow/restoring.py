@@ -1,9 +1,10 @@
 """A satellite whose database is an older copy of itself takes back what it had sent, and goes on (P8, P35).
 
-The primary has received more than this database knows: a backup was restored. What stands here is then of three kinds.
-What the primary has in a later version is taken back from there. What was written here since, and is not in the
-primary, is sent. What was written here since, and the primary has otherwise, is a conflict: the primary's stands, and
-this site's own goes to quarantine, whole. What only the lost disk knew, and had never sent, nobody can bring back.
+The primary has received more than this database knows, or has filled it since: a backup was restored. What stands here
+is then of three kinds. What the primary has in a later version is taken back from there. What was written here since,
+and is not in the primary, is sent. What was written here since, and the primary has otherwise, is a conflict: the
+primary's stands, and this site's own goes to quarantine, whole. What only the lost disk knew, and had never sent,
+nobody can bring back.
 """
 
 import json
@@ -15,7 +16,7 @@ from msyncd.errors import RestoredBackup
 from msyncd.flow.conversation import Welcome
 from msyncd.flow.here import Here
 from msyncd.flow.joining import TRUSTED, Difference, Meeting, compare
-from msyncd.flow.ledger import aside, marks, meta, receipts, sites
+from msyncd.flow.ledger import aside, fills, marks, meta, receipts, sites
 from msyncd.flow.ledger.aside import Aside
 from msyncd.flow.ledger.receipts import Pulled
 from msyncd.flow.ledger.sites import Known
@@ -40,9 +41,16 @@ class TakenBack:
 
 
 def is_restored(writer: Reader, welcome: Welcome, known: Known) -> bool:
-    """Whether this database is the older one: the primary has more of its log than it knows to have sent."""
+    """Whether this database is the older one: the primary knows more of it than it does itself.
+
+    Either the primary has more of its log than it knows to have sent, or has filled it since (P27): what that brought
+    has no entries in the log from which it would come again.
+    """
     if welcome.site_generation > meta.generation(writer):
         return True  # it was restored before, and this backup is from before that
+    taken_in = fills.taken_in(writer)
+    if taken_in is not None and welcome.filled > taken_in:
+        return True
     strange = bool(welcome.pushed_mark) and not marks.knows(writer, PRIMARY, welcome.pushed_mark)
     return (strange or welcome.pushed > writer.log_end()) and welcome.pushed > known.confirmed
 
@@ -52,21 +60,22 @@ def is_taking_back(reader: Reader) -> bool:
     return bool(meta.get(reader, RESTORED))
 
 
-def begin(writer: Writer, here: Here, known: Known, *, above: int) -> None:
+def begin(writer: Writer, here: Here, known: Known, welcome: Welcome) -> None:
     """Become a generation above all before, which has sent and received nothing yet. Raises RestoredBackup."""
     mine = [one for one in here.facts.stores.values() if here.site in one.home]
     lacking = sorted(one.code for one in mine if not here.facts.holds(PRIMARY, one.store))
     if lacking:
         raise RestoredBackup(
-            "the primary has received changes that this database does not know, and keeps no copy of store "
-            f"{', '.join(lacking)} from which they could be taken back",
+            "the primary has received changes that this database does not know, or has filled it since, and keeps no "
+            f"copy of store {', '.join(lacking)} from which they could be taken back",
             hint="an older copy of this site's database runs: see docs/restore.md before anything is edited",
         )
-    meta.put(writer, "generation", str(max(meta.generation(writer), above) + 1))
+    meta.put(writer, "generation", str(max(meta.generation(writer), welcome.site_generation) + 1))
     meta.put(writer, RESTORED, f"{known.confirmed.major} {known.confirmed.seq}")
     writer.execute("DELETE FROM msyncd_mark WHERE peer = ?", (PRIMARY,))
     sites.note_confirmed(writer, PRIMARY, START)
     receipts.put_pulled(writer, PRIMARY, Pulled())
+    fills.note_taken_in(writer, welcome.filled)  # the fill that comes now brings it again
 
 
 def restored_report(reader: Reader) -> dict[str, Any] | None:

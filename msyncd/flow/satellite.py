@@ -137,7 +137,7 @@ class Satellite:
                 return False
         with self.here.database.write() as writer:
             known = sites.known(writer, PRIMARY)
-            restoring.begin(writer, self.here, known, above=welcome.site_generation)
+            restoring.begin(writer, self.here, known, welcome)
         return True
 
     def pay_filters(self) -> None:

@@ -5,6 +5,7 @@ Backups are copies of the database file, made and put back while the primary goe
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,6 +117,58 @@ def test_p35_nobody_edits_a_restored_store_before_it_is_taken_back(tmp_path: Pat
         sites.sync()
         assert may_write(sites[2], "BUM")
         assert sites[2].rows("stock", "quantity") == [(2,)]
+
+
+ONLY_ITS_OWN = ["mine"]
+WITH_BUM = ["mine", "old"]
+
+
+@pytest.mark.parametrize(
+    ("before", "since", "held"),
+    [
+        ({"copies_of": {1: "all", 3: []}}, {"copies_of": {1: "all", 3: ["BUM"]}}, WITH_BUM),
+        ({"copies_of": {1: "all", 3: ["BUM"]}}, {"copies_of": {1: "all", 3: []}}, ONLY_ITS_OWN),
+        ({}, {"active_stores": {1: ["CMS"], 2: [], 3: ["BUM", "KAL", "KDI"]}}, WITH_BUM),
+    ],
+    ids=["copies are widened", "copies are narrowed", "a store is handed over"],
+)
+@pytest.mark.parametrize("grows", [False, True], ids=["the log stands still", "the log grows"])
+def test_p35_what_a_fill_has_brought_since_comes_again(
+    tmp_path: Path, before: dict[str, Any], since: dict[str, Any], held: list[str], *, grows: bool
+) -> None:
+    """The site had sent nothing since, and the log does not tell what the fill brought or took away."""
+    with stock_sites(tmp_path, **before) as sites:
+        stock(sites[2], "old", "BUM")
+        stock(sites[3], "mine", "KAL")
+        sites.sync()
+        backup = sites[3].backup()
+        sites.reload(**since)
+        sites.sync()
+        if grows:
+            sites.primary.write("UPDATE item SET name = 'another'")
+            sites.sync()
+        assert keys(sites[3], "stock") == held
+        sites[3].restore(backup)
+        sites.sync()
+        assert keys(sites[3], "stock") == held
+        assert sites.primary.rows("item", "name") == sites[3].rows("item", "name")
+        stock(sites[3], "mine", "KAL", 7)
+        sites.sync()
+        assert ("mine", 7) in sites.primary.rows("stock", "id, quantity")
+        assert generation(sites[3]) == 2
+
+
+def test_p35_a_store_that_came_since_is_edited_by_nobody_before_its_records_are_back(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        stock(sites[2], "old", "BUM", 105)
+        sites.sync()
+        backup = sites[3].backup()
+        sites.reload(active_stores={1: ["CMS"], 2: [], 3: ["BUM", "KAL", "KDI"]})
+        sites.sync()
+        sites[3].restore(backup)
+        while not may_write(sites[3], "BUM"):
+            sites[3].cycle()
+        assert sites[3].rows("stock", "id, quantity") == [("old", 105)]
 
 
 def test_p35_restored_twice(tmp_path: Path) -> None:

@@ -7,6 +7,9 @@ from msyncd.databases.interface import Reader, Writer
 from msyncd.flow.ledger import meta
 from msyncd.model import Cursor
 
+_FILLED = "filled:"
+_TAKEN_IN = "taken_in"
+
 
 @dataclass(frozen=True, slots=True)
 class Fill:
@@ -77,9 +80,31 @@ def begin(
     )
 
 
-def finish(writer: Writer, fill: int) -> None:
-    """The site has it all."""
-    writer.execute("DELETE FROM msyncd_fill WHERE id = ?", (fill,))
+def finish(writer: Writer, one: Fill) -> None:
+    """The site has it all. That it had is kept: an older copy of its database does not know of it (P35)."""
+    writer.execute("DELETE FROM msyncd_fill WHERE id = ?", (one.id,))
+    meta.put(writer, f"{_FILLED}{one.site}", str(max(one.id, filled(writer, one.site))))
+
+
+def filled(reader: Reader, site: int) -> int:
+    """The latest fill that a site has taken in whole; 0: none, since its place was last let go."""
+    return int(meta.get(reader, f"{_FILLED}{site}") or 0)
+
+
+def forget_filled(writer: Writer, site: int) -> None:
+    """Another database may come in the site's place."""
+    meta.put(writer, f"{_FILLED}{site}", "0")
+
+
+def note_taken_in(writer: Writer, fill: int) -> None:
+    """On a satellite: a fill is here whole. It commits with its last piece."""
+    meta.put(writer, _TAKEN_IN, str(max(fill, taken_in(writer) or 0)))
+
+
+def taken_in(reader: Reader) -> int | None:
+    """On a satellite: the latest fill that is here whole; None: it does not know."""
+    found = meta.get(reader, _TAKEN_IN)
+    return None if found is None else int(found)
 
 
 @dataclass(frozen=True, slots=True)
