@@ -21,7 +21,7 @@ from msyncd.flow.ledger.aside import Aside
 from msyncd.flow.ledger.receipts import Pulled
 from msyncd.flow.ledger.sites import Known
 from msyncd.flow.log import log_rows
-from msyncd.model import PRIMARY, START, Cursor, RecordType, Row
+from msyncd.model import PRIMARY, START, Cursor, RecordType, Row, Value
 
 RESTORED = "restored_from"
 """In msyncd_meta while it is taken back: up to where this log had been sent when the backup was made."""
@@ -101,6 +101,7 @@ def take_back(meeting: Meeting) -> None:
 def _decide(writer: Writer, here: Here, differences: dict[str, Difference], sent: Cursor) -> None:
     report: dict[str, TakenBack] = {}
     again: dict[str, list[Row]] = {}
+    contested: dict[str, list[Value]] = {}
     trusted = []
     for name in here.types.order:
         record_type = here.types.types[name]
@@ -109,7 +110,13 @@ def _decide(writer: Writer, here: Here, differences: dict[str, Difference], sent
             again[name] = sorted(unsent, key=repr)  # versions tell, as always (P19)
         elif record_type.edited_on == "active_site":
             trusted.append(name)
-            report[name], again[name] = _decide_type(writer, here, record_type, differences.get(name), unsent)
+            way = record_type.through
+            headers = contested.get(way.parent) if way is not None else None
+            rows = writer.children_of(record_type, headers) if headers else []
+            lines = {record_type.key_of(row) for row in rows}
+            decided = _decide_type(writer, here, record_type, differences.get(name), unsent, lines)
+            report[name], again[name] = decided.counts, decided.send
+            contested[name] = [key[0] for key in decided.conflicts]
     end = writer.log_end()
     writer.trim_log(end)  # what the log says was sent before, or is decided now
     meta.note_trimmed(writer, end)
@@ -120,18 +127,35 @@ def _decide(writer: Writer, here: Here, differences: dict[str, Difference], sent
     meta.put(writer, REPORT, json.dumps({"at": here.now(), "record_types": found}))
 
 
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What becomes of a type's records that differ; the keys of those that are in quarantine, and that are sent."""
+
+    counts: TakenBack
+    conflicts: list[Row]
+    send: list[Row]
+
+
 def _decide_type(
-    writer: Writer, here: Here, record_type: RecordType, difference: Difference | None, unsent: set[Row]
-) -> tuple[TakenBack, list[Row]]:
-    """What becomes of a type's records that differ, and the keys of those that are sent."""
+    writer: Writer,
+    here: Here,
+    record_type: RecordType,
+    difference: Difference | None,
+    unsent: set[Row],
+    contested: set[Row],
+) -> _Decided:
+    """`contested`: lines of headers that are in conflict. They stand with theirs: a family is not made of two (P9)."""
     if difference is None:  # none at either end, or the type is stopped between the two: then it still has to be sent
-        return TakenBack(), sorted(unsent, key=repr)
+        return _Decided(TakenBack(), [], sorted(unsent, key=repr))
     alone, differing = set(difference.alone), set(difference.differing or [])
-    conflicts = sorted((differing - alone) & unsent, key=repr)
-    send = sorted(alone & unsent, key=repr)
+    there = differing - alone
+    apart = alone & unsent & contested
+    send = sorted(alone & unsent - apart, key=repr)
+    conflicts = sorted(there & unsent | apart, key=repr)
     _keep(writer, here, record_type, conflicts)
-    counts = TakenBack(len(differing - alone) - len(conflicts), len(alone) - len(send), len(conflicts), len(send))
-    return counts, send
+    gone = len(alone) - len(send) - len(apart)
+    counts = TakenBack(len(there - unsent), gone, len(conflicts), len(send))
+    return _Decided(counts, conflicts, send)
 
 
 def _keep(writer: Writer, here: Here, record_type: RecordType, keys: list[Row]) -> None:

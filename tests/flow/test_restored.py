@@ -171,6 +171,30 @@ def test_p35_a_store_that_came_since_is_edited_by_nobody_before_its_records_are_
         assert sites[3].rows("stock", "id, quantity") == [("old", 105)]
 
 
+def test_p35_a_family_in_conflict_stands_whole_as_the_primary_has_it(tmp_path: Path) -> None:
+    """A new line of it is no record of its own: with the primary's header it would make a family that nobody wrote."""
+    with stock_sites(tmp_path) as sites:
+        two = sites[2]
+        invoice(two, "v", "BUM")
+        sites.sync()
+        backup = two.backup()
+        two.write("UPDATE invoice SET status = 'sent' WHERE id = 'v'")
+        sites.sync()
+        two.restore(backup)
+        with two.transaction():
+            two.write("UPDATE invoice SET status = 'three lines' WHERE id = 'v'")
+            two.write("INSERT INTO line (id, invoice_id, item_id, quantity) VALUES ('v-2', 'v', 'i-1', 9)")
+        invoice(two, "w", "BUM")
+        sites.sync()
+        for site in (sites.primary, two):
+            assert site.rows("invoice", "id, status") == [("v", "sent"), ("w", "new")]
+            assert keys(site, "line") == ["v-0", "v-1", "w-0", "w-1"]
+        kept = {one.record_type: (one.key, one.row and one.row[-1]) for one in two.quarantine}
+        assert kept.keys() == {"invoice", "line"}
+        assert kept["line"] == (("v-2",), 9)
+        assert report(two) == {"invoice": {"in_quarantine": 1, "sent": 1}, "line": {"in_quarantine": 1, "sent": 2}}
+
+
 def test_p35_restored_twice(tmp_path: Path) -> None:
     with stock_sites(tmp_path) as sites:
         stock(sites[2], "a", "BUM", 1)
