@@ -2,20 +2,25 @@
 
 import argparse
 import random
+import signal
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
+from tests.faults.checker.broken import BROKEN
 from tests.faults.checker.clients import Journal, Program
 from tests.faults.checker.country import PATIENCE, Country
 from tests.faults.checker.nemesis import Nemesis
 from tests.faults.checker.points import POINTS
 from tests.faults.checker.verdict import Verdict
+
+MOST_LINES = 12
+"""Of what is wrong in a run: one cause shows itself in many records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,45 +101,46 @@ def one_run(
     return Outcome(seed, mixed, journal.acknowledged, journal.refused, faults, tuple(wrong), spent, logs)
 
 
+def broken_run(seed: int, broken: str) -> Outcome:
+    """A shorter run of daemons that were broken on purpose, with what it takes to be caught."""
+    kind, moves = BROKEN[broken]
+    return one_run(seed, 10.0, [kind], broken=broken, moves=moves, writes=0, patience=20.0)
+
+
 def main() -> int:
-    """Runs until one is wrong, or all are done."""
+    """All of them, also behind one that is wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.checker", description=__doc__)
     parser.add_argument("--seeds", default="1-3", help="one, or FIRST-LAST")
     parser.add_argument("--hours", type=float, default=0.0, help="seeds from the first on, for so long")
     parser.add_argument("--seconds", type=float, default=20.0, help="for how long each run does harm")
     parser.add_argument("--kinds", default="sqlite", help="databases to mix: sqlite,postgresql,mariadb")
     parser.add_argument("--sites", type=int, default=3)
-    parser.add_argument("--broken", default="", help="break every daemon on purpose: see broken.py")
+    parser.add_argument(
+        "--broken", choices=sorted(BROKEN), help="break every daemon on purpose: how often is it caught?"
+    )
     parser.add_argument("--no-moves", action="store_true", help="stores stay where they are")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # whoever ends it leaves nothing behind
     first, _, last = given.seeds.partition("-")
     end = time.monotonic() + given.hours * 3600
-    status, runs, writes, faults = 0, 0, 0, list[str]()
+    outcomes = list[Outcome]()
     for seed in count(int(first)):
         if seed > int(last or first) and time.monotonic() >= end:
             break
-        found = one_run(
-            seed,
-            given.seconds,
-            given.kinds.split(","),
-            sites=given.sites,
-            broken=given.broken,
-            moves=not given.no_moves,
-        )
-        runs, writes, faults = runs + 1, writes + found.acknowledged, [*faults, *found.faults]
+        if given.broken:
+            found = broken_run(seed, given.broken)
+        else:
+            found = one_run(seed, given.seconds, given.kinds.split(","), sites=given.sites, moves=not given.no_moves)
+        outcomes.append(replace(found, logs="", wrong=found.wrong[:1]))
         print(found.line(), flush=True)
-        if found.wrong:
-            status = 1
-            print(
-                *(f"  {one}" for one in found.wrong),
-                "  faults: " + ", ".join(found.faults),
-                found.logs,
-                sep="\n",
-                flush=True,
-            )
-    print(f"{runs} runs, {writes:,} writes acknowledged, {len(faults)} faults: {'WRONG' if status else 'all clean'}")
+        if found.wrong and not given.broken:
+            print(*(f"  {one}" for one in found.wrong[:MOST_LINES]), "  faults: " + ", ".join(found.faults), sep="\n")
+            print(found.logs, flush=True)
+    wrong, writes = sum(bool(one.wrong) for one in outcomes), sum(one.acknowledged for one in outcomes)
+    faults = [fault for one in outcomes for fault in one.faults]
+    print(f"{len(outcomes)} runs, {wrong} of them WRONG, {writes:,} writes acknowledged, {len(faults)} faults")
     print(f"faults: {counted(faults)}", f"killed at points: {points(faults)}", sep="\n")
-    return status
+    return int(wrong > 0)
 
 
 if __name__ == "__main__":

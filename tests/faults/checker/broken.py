@@ -3,7 +3,15 @@
 import os
 import signal
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
+
+BROKEN: Final = {
+    "receipt_first": ("sqlite", False),
+    "naive_cursor": ("postgresql", False),
+    "no_guard": ("sqlite", True),
+    "no_fence": ("sqlite", True),
+}
+"""All of them: on which kind of database, and whether stores are handed over meanwhile."""
 
 
 def receipt_first() -> None:
