@@ -92,7 +92,7 @@ def one_run(
                 one.stop()
             for one in programs:
                 one.join(60)
-            wrong = Verdict(country, journal, nemesis.moves, patience).reach().wrong
+            wrong = Verdict(country, journal, nemesis.moves, patience).reach(hurry=bool(broken)).wrong
             logs = country.logs() if wrong else ""
         finally:
             country.end()

@@ -41,8 +41,12 @@ class Verdict:
         self._country, self._journal, self._moves, self._patience = country, journal, moves, patience
         self.wrong: list[str] = []
 
-    def reach(self) -> "Verdict":
-        """Wait until all is level, then look at everything."""
+    def reach(self, *, hurry: bool = False) -> "Verdict":
+        """Wait until all is level, then look at everything. `hurry`: not if the history alone shows something."""
+        if hurry:
+            self.wrong += [*self._two_owners(), *self._journal.seen[:5]]
+            if self.wrong:
+                return self
         level = self._until_level()
         held = {}
         for site in self._country.sites:
