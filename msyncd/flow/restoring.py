@@ -8,6 +8,7 @@ nobody can bring back.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ from msyncd.flow.ledger.aside import Aside
 from msyncd.flow.ledger.receipts import Pulled
 from msyncd.flow.ledger.sites import Known
 from msyncd.flow.log import log_rows
-from msyncd.model import PRIMARY, START, Cursor, RecordType, Row, Value
+from msyncd.model import PRIMARY, START, Cursor, RecordType, Row
 
 RESTORED = "restored_from"
 """In msyncd_meta while it is taken back: up to where this log had been sent when the backup was made."""
@@ -99,63 +100,87 @@ def take_back(meeting: Meeting) -> None:
 
 
 def _decide(writer: Writer, here: Here, differences: dict[str, Difference], sent: Cursor) -> None:
+    unsent = {name: writer.log_keys(sent, here.types.ids[name], here.site) for name in here.types.order}
+    edited = _headers_of(writer, here, unsent)
     report: dict[str, TakenBack] = {}
     again: dict[str, list[Row]] = {}
-    contested: dict[str, list[Value]] = {}
-    trusted = []
+    headers: dict[str, _Decided] = {}
     for name in here.types.order:
         record_type = here.types.types[name]
-        unsent = writer.log_keys(sent, here.types.ids[name], here.site)
         if record_type.edited_on == "any_site":
-            again[name] = sorted(unsent, key=repr)  # versions tell, as always (P19)
+            again[name] = sorted(unsent[name], key=repr)  # versions tell, as always (P19)
         elif record_type.edited_on == "active_site":
-            trusted.append(name)
             way = record_type.through
-            headers = contested.get(way.parent) if way is not None else None
-            rows = writer.children_of(record_type, headers) if headers else []
-            lines = {record_type.key_of(row) for row in rows}
-            decided = _decide_type(writer, here, record_type, differences.get(name), unsent, lines)
-            report[name], again[name] = decided.counts, decided.send
-            contested[name] = [key[0] for key in decided.conflicts]
+            of_headers = headers.get(way.parent) if way is not None else None
+            lines = _Lines.of(writer, record_type, of_headers) if of_headers is not None else _Lines()
+            decided = _decide_type(differences.get(name), unsent[name], edited.get(name, set()), lines)
+            _keep(writer, here, record_type, decided.conflicts)
+            headers[name], report[name], again[name] = decided, decided.counts, decided.send
     end = writer.log_end()
     writer.trim_log(end)  # what the log says was sent before, or is decided now
     meta.note_trimmed(writer, end)
     for name, keys in again.items():
         log_rows(writer, here, here.types.types[name], keys)
-    meta.put(writer, TRUSTED, "\n".join(trusted))
+    meta.put(writer, TRUSTED, "\n".join(report))
     found = {name: asdict(one) for name, one in report.items() if one != TakenBack()}
     meta.put(writer, REPORT, json.dumps({"at": here.now(), "record_types": found}))
 
 
+def _headers_of(reader: Reader, here: Here, unsent: dict[str, set[Row]]) -> dict[str, set[Row]]:
+    """The headers whose lines, or the lines of whose lines, were written here and not sent; by record type."""
+    found: dict[str, set[Row]] = {}
+    for name in reversed(here.types.order):
+        record_type = here.types.types[name]
+        if (way := record_type.through) is not None:
+            at = record_type.columns.index(way.column)
+            rows = reader.rows(record_type, unsent[name] | found.get(name, set()))
+            found.setdefault(way.parent, set()).update((row[at],) for row in rows.values())
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class _Decided:
-    """What becomes of a type's records that differ; the keys of those that are in quarantine, and that are sent."""
+    """What becomes of a type's records that differ.
+
+    `conflicts` are in quarantine, and `send` are sent; `there` stand at both ends, and not alike.
+    """
 
     counts: TakenBack
     conflicts: list[Row]
     send: list[Row]
+    there: set[Row]
 
 
-def _decide_type(
-    writer: Writer,
-    here: Here,
-    record_type: RecordType,
-    difference: Difference | None,
-    unsent: set[Row],
-    contested: set[Row],
-) -> _Decided:
-    """`contested`: lines of headers that are in conflict. They stand with theirs: a family is not made of two (P9)."""
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Lines here whose header stands as the primary has it, otherwise than here; and whose header is sent."""
+
+    beside_another: frozenset[Row] = frozenset()
+    sent_along: frozenset[Row] = frozenset()
+
+    @classmethod
+    def of(cls, reader: Reader, record_type: RecordType, headers: _Decided) -> "_Lines":
+        """Those of a type, whose headers are decided."""
+
+        def lines(keys: Iterable[Row]) -> frozenset[Row]:
+            values = [key[0] for key in keys]
+            rows = reader.children_of(record_type, values) if values else []
+            return frozenset(record_type.key_of(row) for row in rows)
+
+        return cls(lines(headers.there), lines(headers.send))
+
+
+def _decide_type(difference: Difference | None, unsent: set[Row], edited: set[Row], lines: _Lines) -> _Decided:
+    """`edited`: headers of lines that were written here. A family is sent, or stands there, whole (P9)."""
     if difference is None:  # none at either end, or the type is stopped between the two: then it still has to be sent
-        return _Decided(TakenBack(), [], sorted(unsent, key=repr))
-    alone, differing = set(difference.alone), set(difference.differing or [])
-    there = differing - alone
-    apart = alone & unsent & contested
-    send = sorted(alone & unsent - apart, key=repr)
-    conflicts = sorted(there & unsent | apart, key=repr)
-    _keep(writer, here, record_type, conflicts)
-    gone = len(alone) - len(send) - len(apart)
-    counts = TakenBack(len(there - unsent), gone, len(conflicts), len(send))
-    return _Decided(counts, conflicts, send)
+        return _Decided(TakenBack(), [], sorted(unsent, key=repr), set())
+    alone = set(difference.alone)
+    there = set(difference.differing or []) - alone
+    send = sorted(alone & (unsent | edited | lines.sent_along) - lines.beside_another, key=repr)
+    kept = alone & unsent & lines.beside_another
+    conflicts = sorted(there & unsent | kept, key=repr)
+    counts = TakenBack(len(there - unsent), len(alone) - len(send) - len(kept), len(conflicts), len(send))
+    return _Decided(counts, conflicts, send, there)
 
 
 def _keep(writer: Writer, here: Here, record_type: RecordType, keys: list[Row]) -> None:

@@ -195,6 +195,46 @@ def test_p35_a_family_in_conflict_stands_whole_as_the_primary_has_it(tmp_path: P
         assert report(two) == {"invoice": {"in_quarantine": 1, "sent": 1}, "line": {"in_quarantine": 1, "sent": 2}}
 
 
+@pytest.mark.parametrize("header", [True, False], ids=["and its header", "alone"])
+def test_p35_a_family_that_is_gone_and_was_edited_here_comes_back_whole(tmp_path: Path, *, header: bool) -> None:
+    with stock_sites(tmp_path) as sites:
+        two = sites[2]
+        for key in ("v", "w"):
+            invoice(two, key, "BUM")
+        sites.sync()
+        backup = two.backup()
+        two.write("DELETE FROM invoice")
+        sites.sync()
+        two.restore(backup)
+        with two.transaction():
+            if header:
+                two.write("UPDATE invoice SET status = 'three lines' WHERE id = 'v'")
+            two.write("INSERT INTO line (id, invoice_id, item_id, quantity) VALUES ('v-2', 'v', 'i-1', 9)")
+        sites.sync()
+        for site in (sites.primary, two):
+            assert keys(site, "invoice") == ["v"]
+            assert keys(site, "line") == ["v-0", "v-1", "v-2"]
+        assert sites.primary.quarantine == two.quarantine == []
+        assert report(two) == {"invoice": {"gone": 1, "sent": 1}, "line": {"gone": 2, "sent": 3}}
+
+
+def test_p35_a_line_that_was_added_to_what_has_changed_since_is_kept(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites:
+        two = sites[2]
+        invoice(two, "v", "BUM")
+        sites.sync()
+        backup = two.backup()
+        two.write("UPDATE invoice SET status = 'sent' WHERE id = 'v'")
+        sites.sync()
+        two.restore(backup)
+        two.write("INSERT INTO line (id, invoice_id, item_id, quantity) VALUES ('v-2', 'v', 'i-1', 9)")
+        sites.sync()
+        for site in (sites.primary, two):
+            assert site.rows("invoice", "id, status") == [("v", "sent")]
+            assert keys(site, "line") == ["v-0", "v-1"]
+        assert [one.key for one in two.quarantine] == [("v-2",)]
+
+
 def test_p35_restored_twice(tmp_path: Path) -> None:
     with stock_sites(tmp_path) as sites:
         stock(sites[2], "a", "BUM", 1)
