@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.faults.checker.broken import BROKEN
 from tests.faults.checker.clients import Journal, Program
 from tests.faults.checker.country import PATIENCE, Country
+from tests.faults.checker.harm.files import MOVES
 from tests.faults.checker.nemesis import Nemesis
 from tests.faults.checker.points import POINTS
 from tests.faults.checker.verdict import Verdict
@@ -64,7 +65,7 @@ def one_run(
     *,
     sites: int = 3,
     broken: str = "",
-    moves: bool = True,
+    moves: int = MOVES,
     writes: int = 1_000,
     patience: float = PATIENCE,
 ) -> Outcome:
@@ -136,7 +137,9 @@ def main() -> int:
         if given.broken:
             found = broken_run(seed, given.broken)
         else:
-            found = one_run(seed, given.seconds, given.kinds.split(","), sites=given.sites, moves=not given.no_moves)
+            found = one_run(
+                seed, given.seconds, given.kinds.split(","), sites=given.sites, moves=0 if given.no_moves else MOVES
+            )
         outcomes.append(replace(found, logs="", wrong=found.wrong[:1]))
         print(found.line(), flush=True)
         if found.wrong and not given.broken:

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any, Final
 
 BROKEN: Final = {
-    "receipt_first": ("sqlite", False),
-    "naive_cursor": ("postgresql", False),
-    "no_guard": ("sqlite", True),
-    "no_fence": ("sqlite", True),
+    "receipt_first": ("sqlite", 0),
+    "naive_cursor": ("postgresql", 0),
+    "no_guard": ("sqlite", 1),
+    "no_fence": ("sqlite", 15),
 }
-"""All of them: on which kind of database, and whether stores are handed over meanwhile."""
+"""All of them: on which kind of database, and how often stores are handed over meanwhile."""
 
 
 def receipt_first() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from tests.faults.checker.clients import Journal
 from tests.faults.checker.country import Country
 from tests.faults.checker.harm.databases import OwnDatabases
-from tests.faults.checker.harm.files import Files
+from tests.faults.checker.harm.files import MOVES, Files
 from tests.faults.checker.harm.lines import Lines
 from tests.faults.checker.harm.processes import Processes
 from tests.faults.checker.harm.restores import Restores
@@ -20,7 +20,8 @@ from tests.faults.checker.ownership import Move
 class Nemesis:
     """Does harm until it is told to stop. `done` names everything that it did: `kind: what`.
 
-    `let_in` is told of a site that comes late. `moves`, `restores`: stores are handed over, old backups restored.
+    `let_in` is told of a site that comes late. `moves`: how often stores are handed over; `restores`: old backups
+    are restored.
     """
 
     def __init__(
@@ -30,13 +31,13 @@ class Nemesis:
         journal: Journal,
         let_in: Callable[[int], None],
         *,
-        moves: bool = True,
+        moves: int = MOVES,
         restores: bool = True,
     ) -> None:
         self._country, self._journal, self._seed = country, journal, seed
         self._random = random.Random(seed * 7 + 1)
         self._files = Files(country, journal)
-        self._processes = Processes(country, journal, self._files, moves=moves)
+        self._processes = Processes(country, journal, self._files, moves=bool(moves))
         self._with_moves, self._restores, self._let_in = moves, restores, let_in
         self.done: list[str] = []
 

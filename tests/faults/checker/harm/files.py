@@ -9,6 +9,8 @@ from tests.faults.checker.harm.way import Harm, Way
 from tests.faults.checker.ownership import Move
 
 HARMLESS = "from msyncd import hookimpl\n\n@hookimpl\ndef msyncd_check(changes):\n    return None\n"
+MOVES = 3
+"""The weight of hand-overs."""
 BROKEN_YAML = "this_site: [\n"
 
 
@@ -19,9 +21,9 @@ class Files(Harm):
         super().__init__(country, journal)
         self.moves: list[tuple[str, Move]] = []
 
-    def ways(self, *, moves: bool) -> list[Way]:
-        """All of them; hand-overs only if there are to be any."""
-        handing = [Way("move", 1, self.move)] if moves else []
+    def ways(self, *, moves: int) -> list[Way]:
+        """All of them; hand-overs with that weight, if there are to be any."""
+        handing = [Way("move", moves, self.move)] if moves else []
         return [Way("copies", 2, self.copies), Way("bad file", 2, self.bad_file), *handing]
 
     def copies(self, dice: random.Random) -> str:
