@@ -86,9 +86,9 @@ class OwnDatabases(Harm):
 
     def limit(self, dice: random.Random) -> str | None:
         """A daemon on SQLite may write nothing behind the first bytes of any file, its log included."""
-        site = self.any_site(dice)
-        process = self.country.process(site)
-        if self.country.kinds[site - 1] != "sqlite" or process is None:
+        site = self.any_on_sqlite(dice, self.country.sites)
+        process = None if site is None else self.country.process(site)
+        if process is None:
             return None
         _, most = resource.prlimit(process, resource.RLIMIT_FSIZE)
         with suppress(ProcessLookupError):

@@ -38,13 +38,12 @@ class Restores(Harm):
 
     def ways(self) -> list[Way]:
         """All of them."""
-        return [Way("back up", 2, self.back_up), Way("restore", 3, self.restore)]
+        return [Way("back up", 2, self.back_up), Way("restore", 5, self.restore)]
 
     def back_up(self, dice: random.Random) -> str | None:
         """No fault. A site is backed up once it has joined."""
-        site = self.any_satellite(dice)
-        joined = any(one["last_success"] for one in self.country.status(site).get("peers", ()))
-        if self.country.kinds[site - 1] != "sqlite" or not joined:
+        site = self.any_on_sqlite(dice, self.country.sites[1:])
+        if site is None or not any(one["last_success"] for one in self.country.status(site).get("peers", ())):
             return None
         backups = self._backups.setdefault(site, [])
         folder = self.country.folder / f"backup{site}-{len(backups)}"

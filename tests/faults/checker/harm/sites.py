@@ -23,7 +23,7 @@ class Sites(Harm):
     def ways(self) -> list[Way]:
         """All of them."""
         late = [Way("join", 4, self.join)] if self.country.late else []
-        return [Way("clone", 1, self.clone), *late]
+        return [Way("clone", 2, self.clone), *late]
 
     def join(self, _dice: random.Random) -> str | None:
         """A site that was not there at first, with a store of its own."""
@@ -38,9 +38,8 @@ class Sites(Harm):
 
         Before the site's first hello it would be the copy that is known.
         """
-        site = self.any_satellite(dice)
-        known = any(one["last_success"] for one in self.country.status(site).get("peers", ()))
-        if self.country.kinds[site - 1] != "sqlite" or not known:
+        site = self.any_on_sqlite(dice, self.country.sites[1:])
+        if site is None or not any(one["last_success"] for one in self.country.status(site).get("peers", ())):
             return None
         number = len(list(self.country.folder.glob("clone*")))
         folder = self.country.folder / f"clone{number}"

@@ -1,7 +1,7 @@
 """A way to do harm, and what the ways share."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from tests.faults.checker.clients import Journal
@@ -26,6 +26,11 @@ class Harm:
     def any_site(self, dice: random.Random) -> int:
         """One that has joined."""
         return dice.choice(self.country.sites)
+
+    def any_on_sqlite(self, dice: random.Random, sites: Iterable[int]) -> int | None:
+        """One of these whose database is a file; None if there is none."""
+        files = [site for site in sites if self.country.kinds[site - 1] == "sqlite"]
+        return dice.choice(files) if files else None
 
     def any_satellite(self, dice: random.Random) -> int:
         """One that has joined."""
