@@ -131,7 +131,7 @@ def _headers_of(reader: Reader, here: Here, unsent: dict[str, set[Row]]) -> dict
     found: dict[str, set[Row]] = {}
     for name in reversed(here.types.order):
         record_type = here.types.types[name]
-        if (way := record_type.through) is not None:
+        if (way := record_type.through) is not None and record_type.edited_on == "active_site":
             at = record_type.columns.index(way.column)
             rows = reader.rows(record_type, unsent[name] | found.get(name, set()))
             found.setdefault(way.parent, set()).update((row[at],) for row in rows.values())
