@@ -16,6 +16,7 @@ import yaml
 from msyncd.daemon.control import ask
 from msyncd.testing.application import Connection, connect
 from tests.faults.checker import servers
+from tests.faults.checker.broken import CALM
 from tests.faults.checker.gate import Gate
 from tests.faults.checker.line import Line, free_port
 from tests.faults.small_disk import CannotMount, SmallDisk, mounted
@@ -229,7 +230,8 @@ class Country:
         return point
 
     def ask_no_more(self) -> None:
-        """No daemon is to end at any point."""
+        """No daemon is to end at any point, nor by itself."""
+        self.write(CALM, "")
         for site in self.sites:
             self._asked(site).unlink(missing_ok=True)
 
