@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -15,7 +15,6 @@ from pathlib import Path
 from tests.faults.checker.broken import BROKEN
 from tests.faults.checker.clients import Journal, Program
 from tests.faults.checker.country import PATIENCE, Country
-from tests.faults.checker.harm.files import MOVES
 from tests.faults.checker.nemesis import Nemesis
 from tests.faults.checker.points import POINTS
 from tests.faults.checker.verdict import Verdict
@@ -65,7 +64,7 @@ def one_run(
     *,
     sites: int = 3,
     broken: str = "",
-    moves: int = MOVES,
+    weights: Mapping[str, int] | None = None,
     writes: int = 1_000,
     patience: float = PATIENCE,
 ) -> Outcome:
@@ -83,7 +82,7 @@ def one_run(
 
     with tempfile.TemporaryDirectory(prefix="msyncd-checker-", ignore_cleanup_errors=True) as folder:
         country = Country(Path(folder), mixed, broken, late)
-        nemesis = Nemesis(country, seed, journal, let_in, moves=moves, restores=not broken)
+        nemesis = Nemesis(country, seed, journal, let_in, weights=weights, restores=not broken)
         try:
             country.begin()
             for site in country.sites:
@@ -104,8 +103,8 @@ def one_run(
 
 def broken_run(seed: int, broken: str) -> Outcome:
     """A shorter run of daemons that were broken on purpose, with what it takes to be caught."""
-    kind, moves = BROKEN[broken]
-    return one_run(seed, 10.0, [kind], broken=broken, moves=moves, writes=0, patience=20.0)
+    kind, weights = BROKEN[broken]
+    return one_run(seed, 10.0, [kind], broken=broken, weights=weights, writes=0, patience=20.0)
 
 
 def _end(*_: object) -> None:
@@ -138,7 +137,11 @@ def main() -> int:
             found = broken_run(seed, given.broken)
         else:
             found = one_run(
-                seed, given.seconds, given.kinds.split(","), sites=given.sites, moves=0 if given.no_moves else MOVES
+                seed,
+                given.seconds,
+                given.kinds.split(","),
+                sites=given.sites,
+                weights={"move": 0} if given.no_moves else {},
             )
         outcomes.append(replace(found, logs="", wrong=found.wrong[:1]))
         print(found.line(), flush=True)

@@ -8,13 +8,13 @@ from typing import Any, Final
 CALM: Final = "calm"
 """A file beside the state directories: no more harm is done."""
 
-BROKEN: Final = {
-    "receipt_first": ("sqlite", 0),
-    "naive_cursor": ("postgresql", 0),
-    "no_guard": ("sqlite", 1),
-    "no_fence": ("sqlite", 15),
+BROKEN: Final[dict[str, tuple[str, dict[str, int]]]] = {
+    "receipt_first": ("sqlite", {"move": 0}),
+    "naive_cursor": ("postgresql", {"move": 0, "hold": 20}),
+    "no_guard": ("sqlite", {"move": 1}),
+    "no_fence": ("sqlite", {"move": 15}),
 }
-"""All of them: on which kind of database, and how often stores are handed over meanwhile."""
+"""All of them: on which kind of database, and the weights of the harm that they must stand."""
 
 
 def receipt_first() -> None:

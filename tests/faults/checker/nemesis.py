@@ -3,7 +3,8 @@
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from tests.faults.checker.clients import Journal
 from tests.faults.checker.country import Country
@@ -20,8 +21,8 @@ from tests.faults.checker.ownership import Move
 class Nemesis:
     """Does harm until it is told to stop. `done` names everything that it did: `kind: what`.
 
-    `let_in` is told of a site that comes late. `moves`: how often stores are handed over; `restores`: old backups
-    are restored.
+    `let_in` is told of a site that comes late. `weights` of harm that is to come more often, or never (0), than
+    usual; `restores`: old backups are restored.
     """
 
     def __init__(
@@ -31,12 +32,14 @@ class Nemesis:
         journal: Journal,
         let_in: Callable[[int], None],
         *,
-        moves: int = MOVES,
+        weights: Mapping[str, int] | None = None,
         restores: bool = True,
     ) -> None:
         self._country, self._journal, self._seed = country, journal, seed
         self._random = random.Random(seed * 7 + 1)
         self._files = Files(country, journal)
+        self._weights = dict(weights or {})
+        moves = self._weights.get("move", MOVES)
         self._processes = Processes(country, journal, self._files, moves=bool(moves))
         self._with_moves, self._restores, self._let_in = moves, restores, let_in
         self.done: list[str] = []
@@ -69,7 +72,7 @@ class Nemesis:
 
     def _ways(self) -> list[Way]:
         country, journal = self._country, self._journal
-        return [
+        ways = [
             *self._processes.ways(),
             *Lines(country, journal).ways(),
             *OwnDatabases(country, journal).ways(),
@@ -77,6 +80,7 @@ class Nemesis:
             *Sites(country, journal, self._let_in).ways(),
             *(Restores(country, journal).ways() if self._restores else []),
         ]
+        return [replace(one, weight=self._weights.get(one.kind, one.weight)) for one in ways]
 
     def mend(self) -> None:
         """Lines are good, files as wished, clocks right, everything runs."""
