@@ -136,13 +136,8 @@ def main() -> int:
         if given.broken:
             found = broken_run(seed, given.broken)
         else:
-            found = one_run(
-                seed,
-                given.seconds,
-                given.kinds.split(","),
-                sites=given.sites,
-                weights={"move": 0} if given.no_moves else {},
-            )
+            weights = {"move": 0} if given.no_moves else {}
+            found = one_run(seed, given.seconds, given.kinds.split(","), sites=given.sites, weights=weights)
         outcomes.append(replace(found, logs="", wrong=found.wrong[:1]))
         print(found.line(), flush=True)
         if found.wrong and not given.broken:
