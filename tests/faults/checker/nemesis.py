@@ -69,6 +69,9 @@ class Nemesis:
 
     def _bury(self) -> None:
         self.done += [f"point: {one}" for one in self._processes.dead()]
+        if self._country.broken:  # it may have ended itself; of one that is not broken that would be a fault
+            for site in self._country.sites:
+                self._country.start(site)
 
     def _ways(self) -> list[Way]:
         country, journal = self._country, self._journal
