@@ -8,6 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -23,9 +24,13 @@ _PROGRAMS: Final = Path("/usr/lib/postgresql")
 
 
 class PrivateServer:
-    """Started on entering, ended on leaving, or with this process. On a port of this machine; anyone here is let in."""
+    """Started on entering, ended on leaving, or with this process. On a port of this machine; anyone here is let in.
 
-    def __init__(self) -> None:
+    `settings` of its own, as `name=value`.
+    """
+
+    def __init__(self, settings: Sequence[str] = ()) -> None:
+        self._settings = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200", *settings)
         # not below a test's own folder, which is closed to who runs the server
         self._folder = Path(tempfile.mkdtemp(prefix="msyncd-postgresql-"))
         self._data = self._folder / "data"
@@ -60,10 +65,9 @@ class PrivateServer:
     def start(self) -> None:
         """Start it, and wait until it answers: it first makes good what a kill has left."""
         command = [*_as_user(), str(_program("postgres")), "-D", str(self._data), "-p", str(self.port)]
-        settings = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200")
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, *(word for one in settings for word in ("-c", one))], stdout=log, stderr=log, cwd="/"
+                [*command, *(word for one in self._settings for word in ("-c", one))], stdout=log, stderr=log, cwd="/"
             )
         give_up = time.monotonic() + START_SECONDS
         while True:

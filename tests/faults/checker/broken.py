@@ -10,7 +10,7 @@ CALM: Final = "calm"
 
 BROKEN: Final[dict[str, tuple[str, dict[str, int]]]] = {
     "receipt_first": ("sqlite", {"move": 0}),
-    "naive_cursor": ("postgresql", {"move": 0, "hold": 20}),
+    "naive_cursor": ("postgresql", {"move": 0, "hold": 40, "restart server": 0}),
     "no_guard": ("sqlite", {"move": 1}),
     "no_fence": ("sqlite", {"move": 15}),
 }

@@ -65,7 +65,7 @@ def _started(own_one: Own) -> Own:
 
 
 def _postgresql() -> Own:
-    server = postgresql_server.PrivateServer()
+    server = postgresql_server.PrivateServer(["fsync=off"])  # it is killed, and never its machine
     return Own(server, server.url, "CREATE DATABASE {} ENCODING 'UTF8'", "DROP DATABASE {} WITH (FORCE)")
 
 
