@@ -27,6 +27,7 @@ from msyncd.flow.ledger.receipts import Pulled
 from msyncd.flow.link import Link, spoken_facts
 from msyncd.flow.log import log_rows
 from msyncd.flow.portion import standing_changes
+from msyncd.flow.readable import rows_of
 from msyncd.flow.welcoming import hear_facts_of
 from msyncd.model import PRIMARY, START, RecordType, Row
 
@@ -138,6 +139,8 @@ class Giving:
         with here.database.read() as reader:
             stores = reader.stores_of(record_type, differing.keys()) if record_type.store is not None else {}
             kept = _kept_aside(reader, record_type.name)
+            nowhere = [key for key, one in differing.items() if one.here is None]
+            unreadable = reader.rows(record_type.keys_only, nowhere)  # they stand here, whatever they hold
             agreed = versions.agreed_of(reader, record_type.name, differing.keys())
             rows = reader.rows(record_type, differing.keys()) if record_type.edited_on == "any_site" else {}
         for key, one in differing.items():
@@ -153,7 +156,7 @@ class Giving:
                 found.own.append(key)
             elif one.here is not None:
                 found.give.append(key)
-            elif key not in kept:
+            elif key not in kept and key not in unreadable:
                 found.lacking.append(key)
         return found
 
@@ -200,7 +203,7 @@ class Giving:
             if record_type.edited_on == "any_site":
                 agreed = versions.agreed_of(reader, record_type.name, keys).values()
                 return iter([(one.row, one.version) for one in agreed if one.row is not None])
-            rows = reader.rows(record_type, keys)
+            rows, _ = rows_of(reader, record_type, keys)
             changes = standing_changes(reader, here, record_type, list(rows.values()))
         return iter([(row, 0) for row in changes.rows if row is not None])
 

@@ -15,6 +15,7 @@ from msyncd.testing.line import Fault, Kind
 from tests.flow.carried import bring, export, round_trip
 from tests.flow.lost import COPIES, TABLES, all_alike, ask, backed_up, kept, lose, progress, settle
 from tests.flow.support import keys, stock, stock_sites
+from tests.flow.test_bounded import broken
 from tests.flow.test_handover import may_write, writers
 
 
@@ -286,3 +287,18 @@ def test_p35_a_record_type_that_is_stopped_meanwhile_is_sent_when_it_travels_aga
         assert keys(sites.primary, "stock") == ["b", "c", "s2", "s3"]
         all_alike(sites)
         assert [site.quarantine for site in sites] == [[], [], []]
+
+
+def test_p35_what_a_satellite_cannot_read_it_does_not_call_deleted(tmp_path: Path) -> None:
+    with stock_sites(tmp_path, copies_of=COPIES) as sites:
+        backup = backed_up(sites)
+        lose(sites)
+        for one in sites.satellites:
+            broken(one, "item", "name", "i-2")
+        broken(sites[3], "item", "name", "i-new")
+        sites.primary.restore(backup)
+        ask(sites)
+        settle(sites)
+        assert keys(sites.primary, "item") == ["i-1", "i-2", "i-new"]
+        assert not sites.primary.quarantine
+        all_alike(sites)
