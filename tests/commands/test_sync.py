@@ -43,17 +43,15 @@ def test_a_wrong_password_is_refused(country: Country) -> None:
 
 
 def test_what_was_refused_stays_until_it_is_corrected(country: Country) -> None:
+    country.edit(country.folder / "types.yaml", "store: store_ID", "application_triggers: fire\n    store: store_ID")
     country.execute("primary", "INSERT INTO item VALUES ('I1', 'Amoxicillin', 3)")
+    country.execute(
+        "primary",
+        "CREATE TRIGGER strict BEFORE INSERT ON transact WHEN NEW.status = 'xx' BEGIN"
+        " SELECT RAISE(ABORT, 'no such status'); END",
+    )
     with country.serving():
         invoke("sync", "-c", country.satellite)
-        country.execute(
-            "primary",
-            "CREATE TRIGGER strict BEFORE INSERT ON transact WHEN NEW.status = 'xx' BEGIN"
-            " SELECT RAISE(ABORT, 'no such status'); END",
-        )
-        country.edit(
-            country.folder / "types.yaml", "store: store_ID", "application_triggers: fire\n    store: store_ID"
-        )
         country.execute("satellite", "INSERT INTO transact VALUES ('T1', 'S2', NULL, 'xx')")
         done = invoke("sync", "-c", country.satellite)
         assert done.exit_code == 1

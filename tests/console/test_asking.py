@@ -1,12 +1,11 @@
 """The console of a restored primary says for whom it waits (P35)."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import warm
 from tests.console.conftest import Consoles, Person, until
 
 pytestmark = pytest.mark.timeout(400)
@@ -26,10 +25,13 @@ def test_p35_the_console_says_for_whom_it_waits(alone: Consoles) -> None:
     amara.log_in("amara")
     amara.get("/sites")
     assert 'id="asking"' not in amara.page
-    command = [sys.executable, "-m", "msyncd", "sites", "ask", "-c", str(alone.config(1))]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    amara.get("/sites")
-    assert "asks its satellites for what it lost; waits for sites 2, 3" in amara.text
+    warm.run("sites", "ask", "-c", alone.config(1)).check_returncode()
+
+    def told() -> bool:
+        amara.get("/sites")
+        return "asks its satellites for what it lost; waits for sites 2, 3" in amara.text
+
+    until(told)
     amara.get("/activity")
     assert "msyncd sites ask" in amara.text
     alone.begin(2, 3)

@@ -10,9 +10,11 @@ from msyncd.errors import TryLater
 from msyncd.flow import asking
 from msyncd.flow.asking import Asking
 from msyncd.testing import OneSite, Sites
-from tests.flow.support import stock
+from tests.flow.support import TYPES, stock
 
 TABLES = ("item", "name", "store", "patient", "stock", "invoice", "line")
+FIRING = TYPES.replace("item: {table: item,", "item: {table: item, application_triggers: fire,")
+"""Record types by which an application's own trigger on items is no surprise."""
 COPIES = {1: "all", 2: ["CMS"], 3: ["CMS", "BUM"]}
 
 

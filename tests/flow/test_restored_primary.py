@@ -9,7 +9,7 @@ from msyncd.errors import TryLater
 from msyncd.flow.ledger import receipts
 from msyncd.flow.retry import retry
 from msyncd.testing import OneSite
-from tests.flow.lost import COPIES, TABLES, all_alike, ask, backed_up, kept, lose, progress, settle
+from tests.flow.lost import COPIES, FIRING, TABLES, all_alike, ask, backed_up, kept, lose, progress, settle
 from tests.flow.support import invoice, keys, stock, stock_sites
 from tests.flow.test_handover import may_write, writers
 
@@ -320,7 +320,7 @@ def test_p35_a_satellite_that_joined_since(tmp_path: Path) -> None:
 
 
 def test_p35_what_cannot_be_applied_waits_in_the_quarantine_and_can_be_retried(tmp_path: Path) -> None:
-    with stock_sites(tmp_path) as sites:
+    with stock_sites(tmp_path, record_types=FIRING) as sites:
         stock(sites[2], "b-2", "BUM", item="i-2")
         backup = backed_up(sites)
         sites[2].write("DELETE FROM stock WHERE id = 'b-2'")

@@ -13,7 +13,7 @@ from msyncd.testing import Crashed, OneSite
 from msyncd.testing.crashing import CrashPoint
 from msyncd.testing.line import Fault, Kind
 from tests.flow.carried import bring, export, round_trip
-from tests.flow.lost import COPIES, TABLES, all_alike, ask, backed_up, kept, lose, progress, settle
+from tests.flow.lost import COPIES, FIRING, TABLES, all_alike, ask, backed_up, kept, lose, progress, settle
 from tests.flow.support import keys, stock, stock_sites
 from tests.flow.test_bounded import broken
 from tests.flow.test_handover import may_write, writers
@@ -235,7 +235,7 @@ def test_p35_nothing_is_carried_by_hand_before_a_site_has_answered(tmp_path: Pat
 
 
 def test_p35_what_a_satellite_could_not_take_in_is_not_deleted(tmp_path: Path) -> None:
-    with stock_sites(tmp_path, copies_of=COPIES) as sites:
+    with stock_sites(tmp_path, copies_of=COPIES, record_types=FIRING) as sites:
         sites[3].write(
             "CREATE TRIGGER no BEFORE INSERT ON item WHEN NEW.id = 'i-no' BEGIN SELECT RAISE(ABORT, 'no'); END"
         )
