@@ -256,7 +256,7 @@ def test_p11_it_lets_nothing_leave_the_primary(site2: Site, name: str, key: str 
         ("transact", {"rows": [[2**63, "S2", None, "nw"]]}, "transact.ID: 9223372036854775808 is beyond the 64 bits"),
         ("trans_line", {"rows": [[2**63, "its", "i1", 1]]}, "trans_line.ID: 9223372036854775808 is beyond the 64 bits"),
         ("trans_line", {"rows": [[7, "its", 2**63, 1]]}, "refers to item 9223372036854775808, which the primary does"),
-        ("trans_line", {"rows": [[8, 2**63, "i1", 1]]}, "goes with transact 9223372036854775808"),
+        ("trans_line", {"rows": [[8, 2**63, "i1", 1]]}, "transact 9223372036854775808"),
         ("transact", {"deletes": [[2**64 - 1]], "delete_stores": ["S2"]}, "too large"),
     ],
 )
