@@ -56,8 +56,11 @@ def test_the_fuzzer_knows_every_target() -> None:
     assert list(fuzz.NAMES) == list(TARGETS)
 
 
+FIRST, *OTHERS = TARGETS
+
+
 @pytest.mark.skipif(find_spec("atheris") is None, reason="atheris is made for Linux on x86_64 only")
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", [FIRST, *(pytest.param(one, marks=pytest.mark.long) for one in OTHERS)])
 def test_the_fuzzer_finds_nothing_at_first(name: str) -> None:
     command = [sys.executable, "-m", "tests.inputs.fuzz", name, "-runs=2000", "-seed=1"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
