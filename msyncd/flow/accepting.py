@@ -39,6 +39,7 @@ class Message(Protocol):
 def accept(writer: Writer, here: Here, site: int, push: Push) -> Accepted:
     """Take in a batch, exactly once. Raises FactsChanged, CloneRefused, MessageInvalid, NeedsMoreError, TryLater."""
     batch = push.batch
+    _refuse_malformed(batch)
     known = speaker(writer, here, site, push, batch.facts_number)
     asking.refuse_meanwhile(writer, site)
     receipt = receipts.receipt_of(writer, site, push.database_id, push.generation)
@@ -54,6 +55,14 @@ def accept(writer: Writer, here: Here, site: int, push: Push) -> Accepted:
     if push.bundles:
         bundles.vouch(writer, site, push.bundles)
     return take_batch(writer, here, known, msgspec.structs.replace(push, batch=whole), batch.mark)
+
+
+def _refuse_malformed(batch: Batch) -> None:
+    """A batch goes on in its sender's log: one that did not would be applied again, or move the receipt back."""
+    if batch.upto < batch.after or (len(batch) and batch.upto == batch.after):
+        raise MessageInvalid("a batch ends where it begins, or before", hint="`to` lies behind `from`")
+    if not 1 <= batch.part <= batch.parts <= staged.MOST_PARTS:
+        raise MessageInvalid(f"part {batch.part} of {batch.parts}", hint="they are counted from 1")
 
 
 def take_batch(writer: Writer, here: Here, known: Known, push: Push, mark: str) -> Accepted:

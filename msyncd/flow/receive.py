@@ -50,16 +50,17 @@ def received(types: TypeSet, spoken: Sequence[TypeChanges], origin: int, stopped
         raise MessageInvalid("a record type stands twice in one batch")
     for name in by_name:
         if name not in types.types or name in stopped:
-            raise not_agreed(name)
+            raise not_agreed(name, stopped.get(name))
     for name in types.order:
         if name in by_name:
             work[name] = _one(types.types[name], by_name[name], origin)
     return work
 
 
-def not_agreed(name: str) -> FactsChanged:
+def not_agreed(name: str, why: str | None = None) -> FactsChanged:
     """A record type was stopped or taken out at one end since the last hello: the next says so at both."""
-    return FactsChanged(f"record type {name} is not synced here", hint="say hello again: the record types were changed")
+    words = f"record type {name} is not synced here" + (f": {why}" if why else "")
+    return FactsChanged(words, hint="say hello again: the record types were changed")
 
 
 def records_of(types: TypeSet, spoken: Iterable[tuple[str, SpokenRow]]) -> list[tuple[str, Row]]:

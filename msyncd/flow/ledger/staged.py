@@ -10,6 +10,9 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Batch).decode
 
 
+MOST_PARTS = 10_000
+"""Parts of a batch; its sender makes them of 20,000 records."""
+
 _GOES_WITH = {"bases": "rows", "versions": "rows", "delete_bases": "deletes"}
 
 
