@@ -93,12 +93,12 @@ class Comparisons:
     def _tell(self, found: Found | None) -> None:
         if found is None:
             return
-        if found.differing:
+        if found.differences:
             self._log.warning(
                 "records differ from the primary's; see `msyncd compare --repair`",
                 record_type=found.record_type,
                 records=found.records,
-                differences=len(found.differing),
+                differences=found.differences,
             )
         else:
             self._log.debug("compared", record_type=found.record_type, records=found.records)

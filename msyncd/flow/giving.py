@@ -9,8 +9,9 @@ The two compare by digests, so only what differs crosses the line. Of each recor
 Done again, after a crash or a lost reply, it finds what still differs, and gives that.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -113,24 +114,35 @@ class Giving:
     def run(self) -> None:
         """Compare, log what is to be pushed, give the rest, and say that it is all."""
         here = self._satellite.here
-        found: dict[str, _Differing] = {}
-        for name in compared_types(here, self._link.stopped):
-            comparing = Comparing(self._satellite, here.types.types[name])
+        compared = compared_types(here, self._link.stopped)
+        lacking: dict[str, list[Row]] = {}
+        for name in compared:
+            record_type = here.types.types[name]
+            gone = lacking[name] = []
+            comparing = Comparing(self._satellite, record_type, partial(self._deal_with, record_type, gone))
             for _ in comparing.steps():
                 pass
-            found[name] = self._sorted(here.types.types[name], comparing.found.differing)
-        self._log_own(found)
-        if self._asks.records:
-            for name, one in found.items():
-                for key_portion in self._portions(here.types.types[name], one.give):
-                    self._give([key_portion])
-            for name in reversed(found):
-                lacking = found[name].lacking
-                for at in range(0, len(lacking), RECORDS):
-                    columns = here.types.types[name].key
-                    some: list[SpokenRow] = list(lacking[at : at + RECORDS])
-                    self._give([TypeChanges(name, columns, deletes=some, delete_stores=[None] * len(some))])
+            self._deal_with(record_type, gone, comparing)
+        self._log_uncompared({*here.types.order} - {*compared})
+        for name in reversed(compared):  # lines before their headers
+            for at in range(0, len(lacking[name]), RECORDS):
+                columns = here.types.types[name].key
+                some: list[SpokenRow] = list(lacking[name][at : at + RECORDS])
+                self._give([TypeChanges(name, columns, deletes=some, delete_stores=[None] * len(some))])
         self._say_done()
+
+    def _deal_with(self, record_type: RecordType, lacking: list[Row], comparing: Comparing) -> None:
+        """Log or give what was found to differ so far; what is not here is told when all else is given."""
+        found = self._sorted(record_type, comparing.found.differing)
+        comparing.found.differing = {}
+        here = self._satellite.here
+        if found.own:  # pushed again: it lies behind what was pushed
+            with here.database.write() as writer:
+                log_rows(writer, here, record_type, found.own)
+        if self._asks.records:
+            for portion in self._portions(record_type, found.give):
+                self._give([portion])
+            lacking += found.lacking
 
     # --- what becomes of each -----------------------------------------------------------------------------------------
 
@@ -160,16 +172,15 @@ class Giving:
                 found.lacking.append(key)
         return found
 
-    def _log_own(self, found: Mapping[str, _Differing]) -> None:
-        """What the primary lost of this site's own is pushed again: it lies behind what was pushed."""
+    def _log_uncompared(self, names: Collection[str]) -> None:
+        """Of types that go to the primary alone, or are stopped there and owed from now on: all that is this site's."""
         here = self._satellite.here
+        if not self._lost:
+            return
         with here.database.write() as writer:
             for name in here.types.order:
                 record_type = here.types.types[name]
-                if name in found:
-                    log_rows(writer, here, record_type, found[name].own)
-                elif self._lost and record_type.edited_on != "primary":
-                    # nobody can compare it: it goes to the primary alone, or is stopped there and is owed from now on
+                if name in names and record_type.edited_on != "primary":
                     own = here.facts.stores_at(here.site)
                     scope = Scope(frozenset(own)) if record_type.edited_on == "active_site" else Scope()
                     writer.log_all(here.types.ids[name], record_type, here.site, scope)

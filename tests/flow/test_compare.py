@@ -9,7 +9,7 @@ import pytest
 from msyncd.errors import MsyncdError
 from msyncd.flow.compare import ask
 from msyncd.flow.compare.ask import Found
-from msyncd.flow.compare.repair import compare, repair
+from msyncd.flow.compare.repair import compare
 from msyncd.flow.ledger import compared
 from msyncd.model import PRIMARY
 from msyncd.testing import OneSite, Sites
@@ -41,10 +41,12 @@ def differing(site: OneSite) -> dict[str, set[object]]:
 
 
 def repaired(site: OneSite) -> list[Found]:
+    """Of the record types that differ: what differs still, once that was repaired."""
     satellite = site.satellite
     assert satellite is not None
-    found = compared_with_primary(site)
-    return [repair(satellite, one, site.cycle) for one in found.values() if one.differing]
+    names = list(differing(site))
+    found = compare(satellite, site.cycle, only=names, repair_too=True) if names else ()
+    return [one for one, ended in found if ended]
 
 
 def filled(folder: Path, records: int) -> Sites:
@@ -181,6 +183,31 @@ def test_a_record_that_its_owner_does_not_have_goes_and_one_that_only_he_has_com
         assert [one.differing for one in repaired(sites[2])] == [{}]
         for number in (1, 2):
             assert [row[0] for row in sites[number].rows("stock", "id")] == ["k000001", "k000002"]
+
+
+def test_where_all_differs_it_is_counted_noted_and_repaired_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is held of it does not grow with the table."""
+    monkeypatch.setattr(ask, "HELD", 200)
+    with filled(tmp_path, 1_000) as sites:
+        behind(sites[1], "UPDATE stock SET quantity = quantity + 1")
+        behind(sites[2], "DELETE FROM stock WHERE id > 'k000899'")
+        satellite = sites[2].satellite
+        assert satellite is not None
+        most = 0
+        for found, _ in compare(satellite, sites[2].cycle, only=["stock"]):
+            most = max(most, len(found.differing))
+        assert (found.differences, found.records) == (1_000, 900)
+        assert most < 200 + ask.FEW  # a part, and what was compared one by one behind it
+        with satellite.here.database.read() as reader:
+            assert len(compared.differing(reader, PRIMARY)["stock"]) == 1_000
+        assert [one.differences for one in repaired(sites[2])] == [0]
+        rows = sites[2].rows("stock", "id, quantity")
+        assert len(rows) == 900
+        assert rows == sites.primary.rows("stock", "id, quantity")
+        with satellite.here.database.read() as reader:
+            assert compared.differing(reader, PRIMARY) == {}
 
 
 def test_what_is_on_its_way_is_no_difference(tmp_path: Path) -> None:

@@ -302,3 +302,24 @@ def test_p35_what_a_satellite_cannot_read_it_does_not_call_deleted(tmp_path: Pat
         assert keys(sites.primary, "item") == ["i-1", "i-2", "i-new"]
         assert not sites.primary.quarantine
         all_alike(sites)
+
+
+def test_p35_of_a_whole_table_that_was_lost_no_more_is_held_than_a_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("msyncd.flow.compare.ask.HELD", 100)
+    with stock_sites(tmp_path, copies_of=COPIES) as sites:
+        backup = backed_up(sites)
+        with sites.primary.transaction() as connection:
+            for number in range(600):
+                connection.execute("INSERT INTO item VALUES (?, NULL, 'made since')", (f"n-{number:03}",))
+            connection.execute("DELETE FROM item WHERE id = 'i-2'")
+        for number in range(150):
+            stock(sites[2], f"s-{number:03}", "BUM", number)
+        sites.sync()
+        before = {table: sites.primary.rows(table) for table in TABLES}
+        sites.primary.restore(backup)
+        ask(sites)
+        settle(sites)
+        assert {table: sites.primary.rows(table) for table in TABLES} == before
+        all_alike(sites)

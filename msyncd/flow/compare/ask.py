@@ -33,6 +33,8 @@ FEW: Final = 64
 KEYS: Final = 1_000
 ROUNDS: Final = 3
 """How often records that seem to differ are looked at again."""
+HELD: Final = 20_000
+"""Differences that are held at once. Where a whole table differs, they are dealt with in parts of so many."""
 
 Level = Callable[[], object]
 """Brings both ends level: what is on its way arrives."""
@@ -40,13 +42,22 @@ Level = Callable[[], object]
 
 @dataclass(slots=True)
 class Found:
-    """What a comparison of one record type found: how many records were compared, and which differ."""
+    """What a comparison of one record type found: how many records were compared, and which differ.
+
+    Of very many that differ, `differing` holds the last part; `noted` of the earlier ones are in the ledger.
+    """
 
     record_type: str
     records: int = 0
     differing: dict[Row, "Difference"] = field(default_factory=dict)
     moving: int = 0
     """Records that went on changing while they were looked at; they are neither equal nor different."""
+    noted: int = 0
+
+    @property
+    def differences(self) -> int:
+        """How many records differ."""
+        return self.noted + len(self.differing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +104,18 @@ class _Held:
 
 
 class Comparing:
-    """The comparison of one record type with the primary. `steps` goes on from question to question."""
+    """The comparison of one record type with the primary. `steps` goes on from question to question.
 
-    def __init__(self, satellite: "Satellite", record_type: RecordType) -> None:
+    `full` is called when as many differences are held as may be: it deals with them, and takes them out.
+    """
+
+    def __init__(
+        self, satellite: "Satellite", record_type: RecordType, full: Callable[["Comparing"], None] | None = None
+    ) -> None:
         link = satellite.link
         assert link is not None, "a hello came first"
-        self._satellite, self._type = satellite, record_type
+        self._satellite, self._type, self._full = satellite, record_type, full
+        self._moved = 0
         self._spoken = link.spoken[record_type.name]
         here = satellite.here
         self._shared: Common = common(here.types, record_type, self._spoken.columns, self._spoken.kinds)
@@ -141,15 +158,24 @@ class Comparing:
             self.found.moving = len(doubtful) - len(still)
         self.found.differing = doubtful
 
+    def let_go(self) -> None:
+        """Put what is held into the ledger, as a part of what differs."""
+        found = self.found
+        with self._satellite.here.database.write() as writer:
+            compared.put_differing(writer, PRIMARY, self._type.name, found.differing, more=bool(found.noted))
+        found.noted += len(found.differing)
+        found.differing = {}
+        self._moved, found.moving = self._moved + found.moving, 0
+
     def note(self) -> Found:
         """Keep what was found, here and at the primary."""
-        here = self._satellite.here
-        name, count = self._type.name, len(self.found.differing)
+        here, found, name = self._satellite.here, self.found, self._type.name
+        found.moving += self._moved
         with here.database.write() as writer:
-            compared.note(writer, PRIMARY, name, self.found.records, count, here.now())
-            compared.put_differing(writer, PRIMARY, name, self.found.differing.keys())
-        self._ask(results=(Result(name, self.found.records, count),))
-        return self.found
+            compared.note(writer, PRIMARY, name, found.records, found.differences, here.now())
+            compared.put_differing(writer, PRIMARY, name, found.differing, more=bool(found.noted))
+        self._ask(results=(Result(name, found.records, found.differences),))
+        return found
 
     def send_again(self, keys: Sequence[Row]) -> None:
         """Let the primary send these records anew, as they stand there."""
@@ -210,11 +236,17 @@ class Comparing:
                 mine = here.pop(tuple(one.key), None)
                 if mine != one.digest:
                     self.found.differing[tuple(one.key)] = Difference(mine, one.digest, one.owner)
+            self._bound()
             if answer.upto is None:
                 break
             after = tuple(answer.upto)
         for key, mine in here.items():
             self.found.differing[key] = Difference(mine, None)
+        self._bound()
+
+    def _bound(self) -> None:
+        if self._full is not None and len(self.found.differing) >= HELD:
+            self._full(self)
 
     # --- records ------------------------------------------------------------------------------------------------------
 

@@ -15,11 +15,21 @@ SHOWN: Final = 100
 """Keys that are told of a record type at most."""
 
 
-def one_type(satellite: "Satellite", name: str, level: Level) -> Iterator[Found]:
-    """Compare one record type."""
-    comparing = Comparing(satellite, satellite.here.types.types[name])
+def one_type(satellite: "Satellite", name: str, level: Level, *, repair_too: bool = False) -> Iterator[Found]:
+    """Compare one record type, and repair what differs if so wished. The last that it yields is noted at both ends."""
+
+    def settle(comparing: Comparing) -> None:
+        comparing.settle(level)
+        if repair_too and comparing.found.differing:
+            _repair(satellite, comparing, level)
+
+    def part(comparing: Comparing) -> None:
+        settle(comparing)
+        comparing.let_go()
+
+    comparing = Comparing(satellite, satellite.here.types.types[name], part)
     yield from comparing.steps()
-    comparing.settle(level)
+    settle(comparing)
     yield comparing.note()
 
 
@@ -36,30 +46,28 @@ def compare(
         if only and name not in only:
             continue
         found = Found(name)
-        for found in one_type(satellite, name, level):
+        for found in one_type(satellite, name, level, repair_too=repair_too):
             yield found, False
-        yield (repair(satellite, found, level) if repair_too and found.differing else found), True
+        yield found, True
 
 
-def repair(satellite: "Satellite", found: Found, level: Level) -> Found:
-    """Send again what differs, each record from where its version stands; returns what differs still.
+def _repair(satellite: "Satellite", comparing: Comparing, level: Level) -> None:
+    """Send again what differs, each record from where its version stands; what differs still is looked at again.
 
     The version of the site where the record's store is active stands; of other records the primary's. A record that its
     owner does not have is taken away at the other end, as its owner would have deleted it.
     """
-    here = satellite.here
+    here, found = satellite.here, comparing.found
     record_type = here.types.types[found.record_type]
-    comparing = Comparing(satellite, record_type)
-    comparing.found = found
     mine = _mine(satellite, record_type.name, found.differing)
     if mine:
         with here.database.write() as writer:
             log_rows(writer, here, record_type, mine)
-    theirs = [key for key in found.differing if key not in set(mine)]
+    own = set(mine)
+    theirs = [key for key in found.differing if key not in own]
     if theirs:
         comparing.send_again(theirs)
     comparing.settle(level)
-    return comparing.note()
 
 
 def _mine(satellite: "Satellite", name: str, differing: dict[Row, Difference]) -> list[Row]:
@@ -83,7 +91,7 @@ def told(found: Found) -> dict[str, Any]:
     return {
         "record_type": found.record_type,
         "records": found.records,
-        "differences": len(found.differing),
+        "differences": found.differences,
         "moving": found.moving,
         "keys": [list(key) for key in list(found.differing)[:SHOWN]],
     }

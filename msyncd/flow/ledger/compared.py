@@ -58,9 +58,10 @@ def differing(reader: Reader, peer: int) -> dict[str, list[Row]]:
     return found
 
 
-def put_differing(writer: Writer, peer: int, record_type: str, keys: Collection[Row]) -> None:
-    """These records of a type differ, and no others."""
-    writer.execute("DELETE FROM msyncd_difference WHERE peer = ? AND type = ?", (peer, record_type))
+def put_differing(writer: Writer, peer: int, record_type: str, keys: Collection[Row], *, more: bool = False) -> None:
+    """These records of a type differ, and no others; or these too, if they are `more`."""
+    if not more:
+        writer.execute("DELETE FROM msyncd_difference WHERE peer = ? AND type = ?", (peer, record_type))
     writer.insert(
         "msyncd_difference",
         [{"peer": peer, "type": record_type, "key": packed_key(key)} for key in sorted(keys, key=repr)],
