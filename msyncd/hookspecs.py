@@ -170,7 +170,22 @@ def msyncd_route(record_type: RecordType, changes: Changes, context: Context) ->
 
     Answer a list of routes, None in it for "no opinion"; or None for all. What plugins add is united, what they remove
     is united, and remove beats add. `add_stores` means every site that holds that store's records. A plugin that
-    decides by another table than the record's calls `context.send_again` when that table changes.
+    decides by another table than the record's names what that touches in msyncd_touched, or calls `context.send_again`.
+
+    When the plugins that route have changed, each is asked with an empty batch for which record types it has an answer
+    at all: where that is not None, every site is filled with that record type anew.
+    """
+
+
+@hookspec
+def msyncd_touched(
+    record_type: RecordType, keys: Sequence[Row], named: Sequence[frozenset[Value]], context: Context
+) -> Mapping[str, Iterable[Row]] | None:
+    """On the primary, before a batch for a site is routed: which other records go elsewhere because these changed?
+
+    Answer their keys by record type, or None. They are decided anew for that site in the same batch: sent, or
+    withdrawn. `keys` are records of one type that changed and concern the site; `named[i]` is what the column under
+    `also_sent_to` held and holds in record i, also if that was deleted. One name too many costs only its sending.
     """
 
 

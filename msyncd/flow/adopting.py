@@ -93,7 +93,7 @@ def _rehome(writer: Writer, here: Here, site: int, changed: frozenset[str]) -> N
     scope = Scope(frozenset(), values_of(here, changed))
     for name in here.types.order if scope.routes else ():
         one = here.types.types[name]
-        if one.also_sent_to is not None:
+        if one.also_sent_to is not None and one.also_sent_to.names_store:
             after = None
             while rows := writer.page(one, after, PAGE, scope):
                 after = one.key_of(rows[-1])

@@ -28,6 +28,8 @@ from msyncd.settings import signing_key
 from msyncd.settings.state_directory import INSTALLATION
 from msyncd.settings.values import Place, Settings
 
+ROUTED: Final = "routed"
+"""Under this name the primary notes the fingerprint of the plugins that route, and what they route."""
 SPOKEN: Final = "spoken_types"
 """Under this name the primary notes a digest of the record types as its satellites have heard them."""
 
@@ -84,6 +86,7 @@ def open_site(
         settled = _settle(writer, here)
         here = settled.here
         _pay(writer, here)
+        _route_anew(writer, here)
         _look_after_lost(writer, here, installed)
         log_gained(writer, here)
     settled.tell()
@@ -154,6 +157,22 @@ def _pay(writer: Writer, here: Here) -> None:
         else:
             writer.log_again(type_id, one.since, here.site, one.site)
         owed.settled(writer, one.site, one.record_type, one.because)
+
+
+def _route_anew(writer: Writer, here: Here) -> None:
+    """Where plugins that route have changed, every site is filled anew with what they route, or did (P7, P11)."""
+    if not here.is_primary:
+        return
+    fingerprint, was = here.plugins.fingerprint("route"), json.loads(meta.get(writer, ROUTED) or "{}")
+    if was.get("fingerprint", "") == fingerprint:
+        return
+    now = [name for name in here.types.order if here.plugins.routed(here.types.types[name])] if fingerprint else []
+    meta.put(writer, ROUTED, json.dumps({"fingerprint": fingerprint, "types": now}))
+    roots = {here.types.root(name) for name in {*now, *was.get("types", ())} if name in here.types.types}
+    for site, known in sites.known_all(writer).items():
+        if site != here.site and known.has_called:
+            for root in sorted(roots, key=here.types.order.index):
+                fills.begin(writer, site, because="plugins that route changed", now=here.now(), record_type=root)
 
 
 def _look_after_lost(writer: Writer, here: Here, installed: Installed) -> None:

@@ -20,6 +20,7 @@ from msyncd.flow.ledger.held import held_keys
 from msyncd.flow.ledger.spool import relayed, spooled
 from msyncd.flow.ledger.versions import versions_of
 from msyncd.flow.route import interest_of
+from msyncd.flow.touched import take_touched
 from msyncd.flow.values import size_of
 from msyncd.flow.window import Window, read_window
 from msyncd.model import Changes, Cursor, Direction, Row, Site, Value
@@ -118,6 +119,8 @@ def _read_one(
     types: list[TypeChanges] = []
     left_out: list[LeftOut] = []
     failed: list[tuple[Changes, Failed]] = []
+    if here.is_primary and here.plugins.implemented("touched"):
+        failed += take_touched(reader, here, peer, window)
     stores: set[str] = set()
     holds: dict[str, tuple[Row, ...]] = {}
     size = 0

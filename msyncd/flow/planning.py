@@ -263,7 +263,7 @@ def _reach(types: TypeSet, one: RecordType, facts: Facts, site: int) -> Reach:
 def _routes(types: TypeSet, one: RecordType, facts: Facts, site: int) -> frozenset[Value]:
     """The routing values by which another store's record goes to a site: those of the stores that are active there."""
     also = one.also_sent_to or types.types[types.root(one.name)].also_sent_to
-    if also is None:
+    if also is None or not also.names_store:
         return frozenset()
     active = [fact for fact in facts.stores.values() if site in fact.home]
     return frozenset(fact.name if also.kind == "store_of_name" else fact.store for fact in active) - {None}

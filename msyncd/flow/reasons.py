@@ -51,7 +51,7 @@ def _by_rule(asked: Reasons) -> Iterator[tuple[int, str]]:
         yield from ((site, "sent_to: every_site") for site in facts.sites)
     elif record_type.sent_to == "primary_only":
         yield PRIMARY, "sent_to: primary_only"
-    if asked.also is not None and asked.route is not None:
+    if asked.also is not None and asked.also[0] != "by_plugins" and asked.route is not None:
         yield from _other_party(asked, *asked.also)
     if record_type.sent_to == "sites_of_store" and asked.store is not None:
         yield from _of_store(asked, asked.store)

@@ -80,7 +80,7 @@ def values_of(here: Here, stores: Iterable[str]) -> frozenset[Value]:
     facts = [here.facts.stores[store] for store in stores if store in here.facts.stores]
     values: set[Value] = set()
     for one in here.types.types.values():
-        if one.also_sent_to is not None:
+        if one.also_sent_to is not None and one.also_sent_to.names_store:
             by_name = one.also_sent_to.kind == "store_of_name"
             values |= {fact.name if by_name else fact.store for fact in facts}
     return frozenset(values - {None})

@@ -18,11 +18,17 @@ class Through:
 class AlsoSentTo:
     """A further destination: the active site of the store that `column` names.
 
-    `kind` says how: "store_of_name", the column holds a name that may stand for a store; "store", a store's value.
+    `kind` says how: "store_of_name", the column holds a name that may stand for a store; "store", a store's value;
+    "by_plugins", the column names no store: the change log keeps its values for plugins, see msyncd_touched.
     """
 
-    kind: Literal["store_of_name", "store"]
+    kind: Literal["store_of_name", "store", "by_plugins"]
     column: str
+
+    @property
+    def names_store(self) -> bool:
+        """Whether the column means a store at all."""
+        return self.kind != "by_plugins"
 
 
 @dataclass(frozen=True, slots=True)

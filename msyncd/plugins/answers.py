@@ -1,10 +1,11 @@
 """What the rest of msyncd is told when plugins were asked: their answers combined, and who failed on which changes."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from msyncd.hookspecs import Resolution
-from msyncd.model import Changes, Route, Verdict
+from msyncd.model import Changes, Route, Row, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,14 @@ class Routed:
     """One route for each change, all plugins' taken together, and the failures. Equal routes may be one object."""
 
     routes: Sequence[Route]
+    failed: tuple[Failed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """Keys of records that are to be routed anew, by record type, and the failures."""
+
+    keys: Mapping[str, AbstractSet[Row]] = field(default_factory=dict)
     failed: tuple[Failed, ...] = ()
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -17,9 +17,11 @@ from msyncd.model import (
     Direction,
     RecordType,
     Refusal,
+    Row,
     Site,
+    Value,
 )
-from msyncd.plugins.answers import Checked, Failed, Filtered, Resolved, Routed
+from msyncd.plugins.answers import Checked, Failed, Filtered, Resolved, Routed, Touched
 from msyncd.plugins.building import build
 from msyncd.plugins.checking import check_changes
 from msyncd.plugins.context import World
@@ -29,7 +31,8 @@ from msyncd.plugins.finding import Entry, shipped_folder
 from msyncd.plugins.loading import forget, shown
 from msyncd.plugins.plugin import Plugin, PluginReport
 from msyncd.plugins.resolving import resolve_conflicts
-from msyncd.plugins.routing import route_changes
+from msyncd.plugins.routing import has_answer, route_changes
+from msyncd.plugins.touching import touched_by
 
 if TYPE_CHECKING:
     import click
@@ -111,6 +114,16 @@ class Plugins:
     def route(self, record_type: RecordType, changes: Changes) -> Routed:
         """Where changes go, by rules and plugins together. Stores are not yet resolved to sites."""
         return route_changes(self._listeners["msyncd_route"], record_type, changes)
+
+    def touched(
+        self, record_type: RecordType, keys: Sequence[Row], named: Sequence[frozenset[Value]], known: Collection[str]
+    ) -> Touched:
+        """Which other records are to be routed anew because these changed; `known` are the record types there are."""
+        return touched_by(self._listeners["msyncd_touched"], record_type, keys, named, known)
+
+    def routed(self, record_type: RecordType) -> bool:
+        """Whether a plugin other than the built-in rules has an answer for a record type: asked with an empty batch."""
+        return any(has_answer(one, record_type) for one in self._listeners["msyncd_route"] if not one.builtin)
 
     def resolve(self, record_type: RecordType, conflicts: Sequence[Conflict]) -> Resolved:
         """Which version of each record stands."""

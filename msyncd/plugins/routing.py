@@ -28,6 +28,14 @@ def route_changes(plugins: Sequence[Plugin], record_type: RecordType, changes: C
     return Routed(_combined(answers, len(changes)), tuple(failed))
 
 
+def has_answer(plugin: Plugin, record_type: RecordType) -> bool:
+    """Whether a plugin routes a record type at all: its answer to an empty batch is not None."""
+    try:
+        return plugin.call(_HOOK, {"record_type": record_type, "changes": Changes(record_type, [], [])}) is not None
+    except Exception:  # noqa: BLE001  # what raises without any change cannot say no
+        return True
+
+
 def _answers(
     plugin: Plugin, pieces: list[tuple[Sequence[int], Any]], size: int, failed: list[Failed]
 ) -> list[Sequence[Route | None]]:

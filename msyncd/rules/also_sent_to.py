@@ -27,7 +27,7 @@ def _declared(record_type: RecordType, record_types: Mapping[str, RecordType]) -
             return None
         seen.add(parent.name)
         record_type = parent
-    return record_type.also_sent_to
+    return record_type.also_sent_to if record_type.also_sent_to and record_type.also_sent_to.names_store else None
 
 
 def _routes(also: AlsoSentTo, wanted: set[Value], context: Context) -> dict[Value, Route]:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from msyncd.model import AlsoSentTo, Through
 from msyncd.settings.addresses import database_url, site_url
 from msyncd.settings.expand import expand
 from msyncd.settings.nodes import Node, WrittenFloat, WrittenInt
 from msyncd.settings.schema import PeerSection, ThisSiteSection
-from msyncd.settings.schema_record_types import RecordTypeSection, StoresSection, ThroughSection
+from msyncd.settings.schema_record_types import AlsoSentToSection, RecordTypeSection, StoresSection, ThroughSection
 from msyncd.settings.sources import RecordTypes, Sources, absolute
 from msyncd.settings.state_directory import choose
 from msyncd.settings.values import (
@@ -166,7 +166,7 @@ def _declared_type(
         edited_on=given(section.edited_on),
         sent_to=given(section.sent_to),
         store=Through(given(store.through), given(store.of)) if isinstance(store, ThroughSection) else store,
-        also_sent_to=AlsoSentTo(*_destination(also.store_of_name, also.store)) if also else None,
+        also_sent_to=_destination(also) if also else None,
         when_missing=dict(section.when_missing),
         include=_included(section),
         exclude=(columns.exclude or ()) if columns else (),
@@ -177,8 +177,10 @@ def _declared_type(
     )
 
 
-def _destination(of_name: str | None, store: str | None) -> tuple[Literal["store_of_name", "store"], str]:
-    return ("store_of_name", of_name) if of_name is not None else ("store", given(store))
+def _destination(also: AlsoSentToSection) -> AlsoSentTo:
+    if also.store_of_name is not None:
+        return AlsoSentTo("store_of_name", also.store_of_name)
+    return AlsoSentTo("by_plugins", also.by_plugins) if also.by_plugins else AlsoSentTo("store", given(also.store))
 
 
 def _included(section: RecordTypeSection) -> tuple[str, ...] | None:
@@ -192,7 +194,7 @@ def needed_columns(section: RecordTypeSection) -> tuple[str, ...]:
     """The columns by which a record is routed: its store's or parent's, and the other party's."""
     store, also = section.store, section.also_sent_to
     column = store.through if isinstance(store, ThroughSection) else store
-    found = (column, also.store_of_name if also else None, also.store if also else None)
+    found = (column, *((also.store_of_name, also.store, also.by_plugins) if also else ()))
     return tuple(one for one in found if one is not None)
 
 

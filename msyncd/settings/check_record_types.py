@@ -121,9 +121,11 @@ def _check_also_sent_to(one: _Declared, has_names: bool, findings: Findings) -> 
     if also is None or one.tree.at(("also_sent_to",)).pruned:
         return
     tree = one.tree.at(("also_sent_to",))
-    given = [kind for kind in ("store_of_name", "store") if getattr(also, kind) is not None]
-    if len(given) != 1 and not any(tree.at((kind,)).pruned for kind in ("store_of_name", "store")):
-        message = f"also_sent_to must have exactly one of store_of_name and store, not {'both' if given else 'none'}"
+    kinds = ("store_of_name", "store", "by_plugins")
+    given = [kind for kind in kinds if getattr(also, kind) is not None]
+    if len(given) != 1 and not any(tree.at((kind,)).pruned for kind in kinds):
+        several = ("none", "", "both", "all")[len(given)]
+        message = f"also_sent_to must have exactly one of store_of_name, store and by_plugins, not {several}"
         one.report(findings, ("also_sent_to",), message, "e.g. {store_of_name: name_ID}")
     elif "store_of_name" in given and not has_names:
         message = "store_of_name needs to know the name of each store"

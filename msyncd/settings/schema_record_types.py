@@ -29,6 +29,9 @@ class AlsoSentToSection(Section):
 
     store_of_name: Text | None = setting("A column with a name that may stand for a store.", example="name_ID")
     store: Text | None = setting("A column with a store's value.", example="to_store_ID")
+    by_plugins: Text | None = setting(
+        "A column that names another record: plugins decide by it where that one goes.", example="name_ID"
+    )
 
 
 class ColumnsSection(Section):
@@ -83,7 +86,8 @@ class RecordTypeSection(Section):
         example="store_ID",
     )
     also_sent_to: AlsoSentToSection | None = setting(
-        "The other party's sites: {store_of_name: COLUMN} or {store: COLUMN}.", example={"store_of_name": "name_ID"}
+        "The other party's sites: {store_of_name: COLUMN} or {store: COLUMN}; or {by_plugins: COLUMN}.",
+        example={"store_of_name": "name_ID"},
     )
     when_missing: dict[str, Missing] = setting(
         "By column: what to do where the record is missing to which it refers. wait (default) keeps the record aside "

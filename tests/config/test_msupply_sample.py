@@ -148,7 +148,7 @@ def test_the_other_party_of_a_transfer_can_hold_what_it_is_sent(
 ) -> None:
     """Where a transfer's reference to the sender's own records leads nowhere it is cleared: nothing waits for ever."""
     types = sample["record_types"]
-    shared = {name for name, entry in types.items() if "also_sent_to" in entry}
+    shared = {name for name, entry in types.items() if "store_of_name" in entry.get("also_sent_to", {})}
     assert shared == {"transact", "requisition"}
     lines = {
         name for name, entry in types.items() if isinstance(entry.get("store"), dict) and entry["store"]["of"] in shared

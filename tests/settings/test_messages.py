@@ -271,7 +271,7 @@ RECORD_TYPES = [
         "3:80: application_triggers must be fire or silent, not run",
     ),
     (f"a: {{table: a, {TYPE}, when_missing: {{x: drop}}}}", "3:76: x must be wait or clear, not drop"),
-    (f"a: {{table: a, {TYPE}, also_sent_to: {{}}}}", "3:72: also_sent_to must have exactly one of store_of_name and s"),
+    (f"a: {{table: a, {TYPE}, also_sent_to: {{}}}}", "3:72: also_sent_to must have exactly one of store_of_name, s"),
     (
         f"a: {{table: a, {TYPE}, also_sent_to: {{store: x, store_of_name: y}}}}",
         "3:72: also_sent_to must have exactly one",
