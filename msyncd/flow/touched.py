@@ -1,7 +1,7 @@
 """Records that plugins route by other records (P10): a change of those takes these into the batch, decided anew."""
 
 from msyncd.databases.interface import Reader
-from msyncd.databases.values import ONLY_SITE, ROUTE, ROUTE_BEFORE, STORE, STORE_BEFORE, WRITE
+from msyncd.databases.values import ONLY_SITE, ROUTE, STORE, WRITE
 from msyncd.flow.fold import Folded, Known
 from msyncd.flow.here import Here
 from msyncd.flow.readable import rows_of
@@ -39,13 +39,13 @@ def _concerns(here: Here, peer: Site, record_type: RecordType, folded: Folded, k
     known = folded.records[key]
     if record_type.sent_to != "sites_of_store" or known[ONLY_SITE] is not None:
         return True
-    stores = {known[STORE], known[STORE_BEFORE], *(store for store, _ in folded.before.get(key, ()))} - {None}
+    stores = {known[STORE], *(store for store, _ in folded.before.get(key, ()))} - {None}
     return not stores or any(here.facts.holds(peer.sync_id, str(store)) for store in stores)
 
 
 def _named(folded: Folded, key: Row) -> frozenset[Value]:
     known = folded.records[key]
-    values: set[Value] = {known[ROUTE], known[ROUTE_BEFORE], *(route for _, route in folded.before.get(key, ()))}
+    values: set[Value] = {known[ROUTE], *(route for _, route in folded.before.get(key, ()))}
     return frozenset(values - {None})
 
 

@@ -148,6 +148,26 @@ def test_a_new_site_is_filled_with_its_patients_alone(tmp_path: Path) -> None:
         assert level(sites)
 
 
+def test_a_patient_of_the_sites_own_making_leaves_with_its_join_too(tmp_path: Path) -> None:
+    """Nobody sent it there; and it is edited on the primary in the same moment."""
+    anywhere = DECLARED.replace("table: patient, edited_on: primary", "table: patient, edited_on: any_site").replace(
+        "table: visible\n    edited_on: primary", "table: visible\n    edited_on: active_site"
+    )
+    with patient_sites(tmp_path, record_types=anywhere) as sites:
+        with sites[2].transaction():
+            sites[2].write("INSERT INTO patient VALUES ('a', 'Ama', 'patient')")
+            sites[2].write("INSERT INTO visible VALUES ('a-BUM', 'a', 's-BUM')")
+        sites.sync()
+        assert keys(sites.primary, "patient") == keys(sites[2], "patient") == ["a"]
+        assert keys(sites[3], "patient") == []
+        sites[2].write("DELETE FROM visible")
+        sites.primary.write("UPDATE patient SET name = 'Esi'")
+        sites.sync()
+        assert keys(sites[2], "patient") == []
+        assert sites.primary.rows("patient", "name") == [("Esi",)]
+        assert level(sites)
+
+
 def test_a_join_of_another_store_costs_a_site_nothing(tmp_path: Path) -> None:
     with patient_sites(tmp_path) as sites:
         patient(sites.primary, "a", "BUM")
