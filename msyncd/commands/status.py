@@ -49,6 +49,7 @@ def _show(status: dict[str, Any]) -> None:
     for one in status["peers"]:
         if one["problem"]:
             click.echo(f"site {one['sync_id']}: {one['problem']}")
+    _show_kept(status["peers"])
     _show_hand_overs(status["hand_overs"])
     _show_restored(status["restored"], primary=site["sync_id"] == 1)
     _show_asking(status["asking"])
@@ -85,6 +86,16 @@ def _peer(one: dict[str, Any]) -> tuple[Any, ...]:
         one["waiting"],
         one["quarantine"],
     )
+
+
+def _show_kept(peers: list[dict[str, Any]]) -> None:
+    """Bundles that wait for an earlier one. A daemon of an older version says nothing of them."""
+    from msyncd.flow.kept import KeptBundle
+
+    for peer in peers:
+        for one in peer.get("kept_bundles", ()):
+            kept = KeptBundle(**one | {"made": when(one["made"])})
+            click.echo(f"site {peer['sync_id']}: {kept.words()} ({count(kept.records, 'record')})")
 
 
 def _show_hand_overs(under_way: list[dict[str, Any]]) -> None:

@@ -14,6 +14,7 @@ from msyncd.errors import Problem
 from msyncd.flow.asking import Asking, progress
 from msyncd.flow.handover_waits import HandOverStatus, hand_overs
 from msyncd.flow.here import Here
+from msyncd.flow.kept import KeptBundle, kept_of
 from msyncd.flow.ledger import aside, compared, fills, meta, owed, sites
 from msyncd.flow.ledger.sites import Known
 from msyncd.flow.looking import Look
@@ -87,6 +88,8 @@ class PeerStatus:
     compared: str | None = None
     """When all that was compared with this peer last agreed (see `msyncd compare`)."""
     differences: int = 0
+    kept_bundles: tuple[KeptBundle, ...] = ()
+    """Bundles of this peer that an earlier one is missing for (P37)."""
 
 
 @dataclass(frozen=True)
@@ -225,6 +228,7 @@ def _peer(
         known.batch_size or here.settings.sync.request_size,
         heard.problem or known.problem,
         *(_compared(reader, known.sync_id) if installed else (None, 0)),
+        kept_of(reader, here, known.sync_id) if installed else (),
     )
 
 

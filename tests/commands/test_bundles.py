@@ -186,3 +186,36 @@ def test_p37_beside_a_line_that_works(country: Country) -> None:
         country.execute("satellite", "INSERT INTO transact VALUES ('T2', 'S2', 'N9', 'new')")
         assert run("sync", "-c", country.satellite).stdout.startswith("sent 1 change,")
         assert country.rows("primary", "SELECT ID FROM transact ORDER BY ID") == [("T1",), ("T2",)]
+
+
+def test_p37_status_tells_of_a_bundle_that_waits_for_an_earlier_one(carried: Country) -> None:
+    carry(carried)
+    first, second = carried.folder / "first.msyncd", carried.folder / "second.msyncd"
+    carried.execute("satellite", "INSERT INTO transact VALUES ('T1', 'S2', 'N9', 'new')")
+    invoke("export", first, "-c", carried.satellite)
+    carried.execute("satellite", "INSERT INTO transact VALUES ('T2', 'S2', 'N9', 'new')")
+    number = answer("export", "--further", second, "-c", carried.satellite)["number"]
+    assert answer("status", "-c", carried.primary)["peers"][0]["kept_bundles"] == []
+    assert answer("import", second, "-c", carried.primary)["state"] == "kept"
+
+    by_site = {one["sync_id"]: one["kept_bundles"] for one in answer("status", "-c", carried.primary)["peers"]}
+    (told,) = by_site.pop(2)
+    assert not any(by_site.values())
+    places = carried.rows("satellite", "SELECT seq FROM msyncd_change_log ORDER BY seq DESC LIMIT 2")
+    assert told.pop("made")
+    assert told == {
+        "number": number,
+        "records": 1,
+        "waits_from": str(carried.rows("primary", "SELECT cursor_seq FROM msyncd_receipt")[0][0]),
+        "waits_to": str(places[1][0]),
+    }
+    shown = " ".join(invoke("status", "-c", carried.primary).stdout.split())
+    gap = f"from {told['waits_from']} to {told['waits_to']} (1 record)"
+    said = re.search(
+        rf"site 2: bundle {number}, made \S+ \S+, is kept until an earlier bundle or the line (.*?\))", shown
+    )
+    assert said
+    assert said[1] == f"brings its changes {gap}"
+
+    assert answer("import", first, "-c", carried.primary)["applied"] == 2
+    assert answer("status", "-c", carried.primary)["peers"][0]["kept_bundles"] == []

@@ -136,6 +136,7 @@ SHAPE = {
             "batch_size": int,
             "compared": (str, type(None)),
             "differences": int,
+            "kept_bundles": (list, tuple),
             "problem": None,
         }
     ],

@@ -9,6 +9,7 @@ from msyncd.errors import BundleRefused, CloneRefused, PeerUnreachable, Restored
 from msyncd.flow.bundle import exporting
 from msyncd.flow.bundle.keeping import take_kept
 from msyncd.flow.bundle.messages import BundleItem
+from msyncd.flow.kept import kept_of
 from msyncd.flow.ledger import bundles, sites
 from msyncd.flow.retry import discard
 from msyncd.model import PRIMARY
@@ -241,6 +242,10 @@ def test_p37_what_is_kept_goes_on_where_the_line_ends(tmp_path: Path) -> None:
         with pytest.raises(PeerUnreachable):
             country[2].cycle()
         assert keys(country.primary, "stock") == ["a"]
+        with country.primary.here.database.read() as reader:
+            (told,) = kept_of(reader, country.primary.here, 2)  # the line has closed the gap
+            assert (told.waits_from, told.waits_to) == (None, None)
+            assert told.words().endswith("is about to be taken in")
         assert take_kept(country.primary.here) == 1
         assert keys(country.primary, "stock") == ["a", "b"]
         country.sync()
@@ -254,6 +259,10 @@ def test_p37_a_gap_at_the_satellite(tmp_path: Path) -> None:
         export(country.primary, tmp_path / "second", to=2, further=True)
         assert bring(country[2], tmp_path / "second").state == "kept"
         assert keys(country[2], "item") == ["i-1", "i-2"]
+        with country[2].here.database.read() as reader:
+            (told,) = kept_of(reader, country[2].here, PRIMARY)
+            assert (told.records, int(told.waits_to or 0) - int(told.waits_from or 0)) == (1, 1)
+            assert kept_of(reader, country[2].here, 3) == ()
         assert bring(country[2], tmp_path / "first").applied == 2
         assert keys(country[2], "item") == ["i-1", "i-2", "i-3", "i-4"]
         assert kept(country[2]) == 0
