@@ -23,7 +23,7 @@ from msyncd.console.entry import Entry
 from msyncd.console.metrics import CONTENT_TYPE, Metrics
 from msyncd.console.pages import PAGES, Page
 from msyncd.console.pages.login import Door, cookie_name
-from msyncd.console.sessions import Sessions
+from msyncd.console.shared import Shared, SharedLimits, SharedSessions
 from msyncd.console.visit import Forbidden, Visit, check_form, page
 from msyncd.errors import MsyncdError, WrongUsage
 from msyncd.plugins import Plugins
@@ -42,9 +42,10 @@ class Console:
 
     def __init__(self, desk: Desk, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.desk = desk
-        self._sessions = Sessions(clock)
+        shared = Shared(desk.shared_ledger, clock)
+        self._sessions = SharedSessions(clock, shared)
         self._metrics = Metrics(desk)
-        self._door = Door(desk, Entry(desk.user, clock), self._sessions)
+        self._door = Door(desk, Entry(desk.user, SharedLimits(clock, shared)), self._sessions)
         # of its own, so that pages never keep a satellite waiting
         self._threads = anyio.CapacityLimiter(_THREADS)
         self._log = structlog.get_logger("msyncd.console")
@@ -123,15 +124,21 @@ class Console:
             return _to_the_door(request)
         visit = Visit(request, self.desk, *found, form)
         try:
+            return self._answer(one, visit)
+        finally:
+            self._sessions.keep(token or "", visit.session)
+
+    def _answer(self, one: Page, visit: Visit) -> Response:
+        try:
             if one.method == "POST":
-                check_form(request, visit.session, form)
+                check_form(visit.request, visit.session, visit.form)
             if not visit.may(one.role):
                 raise Forbidden(f"this needs the role {one.role}; {visit.user.name} has {visit.user.role}")
             return one.handler(visit)
         except MsyncdError as error:
             return _complaint(visit, error)
         except Exception:  # noqa: BLE001 - the one place that catches all: the visitor is told nothing internal
-            self._log.exception("a page failed", path=request.url.path)
+            self._log.exception("a page failed", path=visit.request.url.path)
             return visit.page("error.html", 500, what="this page failed", hint="the daemon's log says why")
 
     def _in_thread(self, show: Callable[[Request], Response]) -> Handler:

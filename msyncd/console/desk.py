@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msyncd.console.activity import Activity
 from msyncd.console.book import Book
 from msyncd.console.history import History, sample
+from msyncd.daemon.assemble import may_be_one_of_several
 from msyncd.daemon.traffic import Flow
 from msyncd.errors import Problem, TryLater
 from msyncd.flow.ledger import sites
@@ -25,6 +26,7 @@ if TYPE_CHECKING:  # they own the console
     from msyncd.daemon.locking import Unlocked
     from msyncd.daemon.report import Report
     from msyncd.daemon.site import Site
+    from msyncd.databases.interface import Database
 
 FRESH_SECONDS: Final = 2.0
 """Many open pages ask no more often than this."""
@@ -104,6 +106,11 @@ class Desk:
         """The site that runs; None before it has begun, and where there is nothing to sync with."""
         life = self._keeping.life
         return life.site if life is not None else None
+
+    def shared_ledger(self) -> "Database | None":
+        """The database of a primary that several workers may serve, while the site runs here: what they must share."""
+        site = self.site
+        return site.here.database if site is not None and may_be_one_of_several(site.here.settings) else None
 
     def running_site(self) -> "Site":
         """The site that runs. Raises TryLater if none does, with the reason."""

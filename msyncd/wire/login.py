@@ -48,7 +48,9 @@ class LoginBackedOff(LoginRefused):
 
 
 @dataclass(slots=True)
-class _Record:
+class Failures:
+    """Of one caller: how many, when the last was, until when the next try waits, and did before that."""
+
     failures: int
     last: float
     until: float
@@ -62,10 +64,18 @@ class BackOff:
         self._clock = clock
         self._free = free
         self._remembered = remembered
-        self._records: OrderedDict[Hashable, _Record] = OrderedDict()
+        self._records: OrderedDict[Hashable, Failures] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._records)
+
+    def of(self, caller: Hashable) -> Failures | None:
+        """What is known of this caller."""
+        return self._records.get(caller)
+
+    def learn(self, caller: Hashable, record: Failures) -> None:
+        """What somebody else knows of this caller, by the same clock."""
+        self._records[caller] = record
 
     def seconds_left(self, caller: Hashable) -> float:
         """How long this caller still has to wait."""
@@ -77,7 +87,7 @@ class BackOff:
         now = self._clock()
         record = self._records.pop(caller, None)
         if record is None or now - record.last > FORGET_SECONDS:
-            record = _Record(0, now, now, now)
+            record = Failures(0, now, now, now)
         record.failures += 1
         record.last = now
         record.until_before = record.until

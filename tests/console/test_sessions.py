@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from msyncd.console.entry import Entry
+from msyncd.console.limits import Limits
 from msyncd.console.sessions import SESSION_SECONDS, Sessions
 from msyncd.errors import LoginRefused
 from msyncd.settings.values import User
@@ -81,7 +82,7 @@ def wrong(entry: Entry, name: str = "amara", address: str = "10.0.0.1") -> float
 
 def test_five_wrong_passwords_are_free_then_each_waits_longer() -> None:
     clock = Clock()
-    entry = Entry(Users().get, clock)
+    entry = Entry(Users().get, Limits(clock))
     assert [wrong(entry) for _ in range(FREE_FAILURES)] == [None] * FREE_FAILURES
     waits = []
     for _ in range(4):
@@ -95,12 +96,12 @@ def test_five_wrong_passwords_are_free_then_each_waits_longer() -> None:
 
 
 def test_a_name_that_does_not_exist_is_answered_like_one_that_does() -> None:
-    entry = Entry(Users().get, Clock())
+    entry = Entry(Users().get, Limits(Clock()))
     assert [wrong(entry, "nobody") for _ in range(7)] == [wrong(entry, "amara", "10.0.0.2") for _ in range(7)]
 
 
 def test_guessing_from_everywhere_waits_too_but_not_who_was_in_from_here() -> None:
-    entry = Entry(Users().get, Clock())
+    entry = Entry(Users().get, Limits(Clock()))
     entry.check("10.0.0.9", "amara", PASSWORDS["amara"])
     for number in range(SITE_FREE_FAILURES + 1):
         wrong(entry, address=f"10.1.0.{number}")
@@ -110,7 +111,7 @@ def test_guessing_from_everywhere_waits_too_but_not_who_was_in_from_here() -> No
 
 
 def test_trying_many_names_from_one_address_waits_too() -> None:
-    entry = Entry(Users().get, Clock())
+    entry = Entry(Users().get, Limits(Clock()))
     for number in range(SITE_FREE_FAILURES + 1):
         wrong(entry, f"name {number}")
     with pytest.raises(LoginBackedOff):
@@ -119,6 +120,6 @@ def test_trying_many_names_from_one_address_waits_too() -> None:
 
 
 def test_what_is_far_too_long_is_not_even_hashed() -> None:
-    entry = Entry(lambda _name: pytest.fail("it was looked up"), Clock())
+    entry = Entry(lambda _name: pytest.fail("it was looked up"), Limits(Clock()))
     with pytest.raises(LoginRefused):
         entry.check("10.0.0.1", "amara", "x" * 10_000)

@@ -5,9 +5,8 @@ holds a password, and what is saved is what was shown. A file that somebody else
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from secrets import token_urlsafe
-from typing import Any
 
 from starlette.responses import Response
 
@@ -17,21 +16,12 @@ from msyncd.console import filling
 from msyncd.console.filling import Given, Meant
 from msyncd.console.pages.page import Page
 from msyncd.console.pages.sites import fits
+from msyncd.console.pending import Pending
 from msyncd.console.visit import Forbidden, Visit
 from msyncd.errors import ConfigurationInvalid, MsyncdError, Problem
 from msyncd.flow.plan import Plan
 from msyncd.settings.editing import Document, Edit, RemoveSite, Set, Unset, edit, read_document, save
 from msyncd.settings.values import PeerSite, Settings
-
-
-@dataclass(frozen=True)
-class Pending:
-    """What somebody is about to save: shown as a plan, not yet confirmed. `digest` is that of the file as it was."""
-
-    key: str
-    what: str
-    digest: str
-    meant: Meant = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -209,8 +199,8 @@ def _plan(
 
 def confirm(visit: Visit) -> Response:
     """Save what was shown, and say what became of it."""
-    pending: Any = visit.session.pending
-    if not isinstance(pending, Pending) or pending.key != visit.given("pending"):
+    pending = visit.session.pending
+    if pending is None or pending.key != visit.given("pending"):
         raise MsyncdError("there is nothing to save any more", hint="another edit was begun meanwhile; look again")
     if not _all_open(pending.meant.edits):
         _refuse_locked(visit)

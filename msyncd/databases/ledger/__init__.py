@@ -94,6 +94,12 @@ TABLES: dict[str, str] = {
     "msyncd_hand_over": """store {text} NOT NULL PRIMARY KEY, from_site {int}, to_site {int} NOT NULL,
         step {text} NOT NULL, forced {int}, since {text}, upto_major {int}, upto_seq {int}, drained {int},
         kept_there {int}, kept_here {int}""",
+    # log-ins to the console that hold at every worker of a primary: by the digest of the cookie's token
+    "msyncd_console_session": """id {text} NOT NULL PRIMARY KEY, name {text} NOT NULL, credential {text} NOT NULL,
+        ends {int} NOT NULL, said {text} NOT NULL, pending {blob}""",
+    # who has tried wrong passwords there, by digests; times in milliseconds since 1970
+    "msyncd_console_caller": """caller {text} NOT NULL PRIMARY KEY, failures {int} NOT NULL, last_at {int} NOT NULL,
+        waits_until {int} NOT NULL, waited_until {int} NOT NULL, good_at {int} NOT NULL""",
     # when the log had reached where: for trimming by age, and for `oldest`
     "msyncd_tick": "at {text} NOT NULL PRIMARY KEY, major {int} NOT NULL, seq {int} NOT NULL",
 }
