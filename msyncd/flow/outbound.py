@@ -16,7 +16,7 @@ from msyncd.flow.drafting import Draft, draft
 from msyncd.flow.fold import Folded, Known
 from msyncd.flow.here import Here
 from msyncd.flow.ledger.fills import Fill
-from msyncd.flow.ledger.held import held_keys
+from msyncd.flow.ledger.held import held_keys, turned_keys
 from msyncd.flow.ledger.spool import relayed, spooled
 from msyncd.flow.ledger.versions import versions_of
 from msyncd.flow.route import interest_of
@@ -61,6 +61,9 @@ class Outgoing:
     entries: int = 0
     size: int = 0
     """Bytes of its rows before compression."""
+    came: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    left: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    """Headers that plugins route: those that come to the peer, with all their lines, and those that leave it."""
 
     def __len__(self) -> int:
         return sum(len(one) for one in self.types)
@@ -123,6 +126,8 @@ def _read_one(
         failed += take_touched(reader, here, peer, window)
     stores: set[str] = set()
     holds: dict[str, tuple[Row, ...]] = {}
+    came: dict[str, list[Row]] = {}
+    left: dict[str, list[Row]] = {}
     size = 0
     for name in here.types.order:
         folded = window.folded.get(name)
@@ -139,7 +144,8 @@ def _read_one(
         if filling:
             _take_whole(reader, here, peer.sync_id, window, drafted, filling)
         if here.plugins.routed_by_plugins and here.is_primary:
-            _take_lines_along(reader, here, peer.sync_id, window, drafted)
+            came[name] = _take_lines_along(reader, here, peer.sync_id, window, drafted)
+            left[name] = drafted.leaves if here.types.children[name] else []
             holds[name] = tuple(drafted.writes.keys)
         if len(drafted.writes) or len(drafted.deletes) or drafted.leaves:
             types.append(_spoken(reader, here, drafted))
@@ -155,6 +161,8 @@ def _read_one(
         holds,
         window.entries,
         size,
+        came,
+        left,
     )
     return out, window
 
@@ -167,14 +175,19 @@ def _take_in(reader: Reader, here: Here, peer: int, window: Window, include: Ite
             window.folded.setdefault(name, Folded()).records.setdefault(tuple(key), known)
 
 
-def _take_lines_along(reader: Reader, here: Here, peer: int, window: Window, header: Draft) -> None:
-    """A header that a plugin sends to a site now, or no longer, takes its lines along: nobody wrote them (P10)."""
+def _take_lines_along(reader: Reader, here: Here, peer: int, window: Window, header: Draft) -> list[Row]:
+    """A header that a plugin sends to a site now, or no longer, takes its lines along: nobody wrote them (P10).
+
+    The keys of those that come: a site has a header for certain only when it has the batch that brought it.
+    """
     name = header.record_type.name
     if not here.types.children[name] or not (len(header.writes) or header.leaves):
-        return
+        return []
     there = held_keys(reader, peer, name, header.writes.keys)
-    turned = [key[0] for key in (*(key for key in header.writes.keys if key not in there), *header.leaves)]
-    _take_children(reader, here, peer, window, name, turned)
+    there -= turned_keys(reader, peer, name, there, window.after) if there else set()
+    came = [key for key in header.writes.keys if key not in there]
+    _take_children(reader, here, peer, window, name, [key[0] for key in (*came, *header.leaves)])
+    return came
 
 
 def _take_whole(reader: Reader, here: Here, peer: int, window: Window, header: Draft, filling: Sequence[Fill]) -> None:

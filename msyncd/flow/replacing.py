@@ -92,7 +92,7 @@ def _named(reader: Reader, site: int, by: str) -> Sequence[Replaced]:
 
 def _let_go(writer: Writer, site: int) -> None:
     """Free the place. The receipt stays: it belongs to the old database, and the new one begins with its own (P14)."""
-    for table in ("msyncd_refusal", "msyncd_fill", "msyncd_staged", "msyncd_held", "msyncd_owed"):
+    for table in ("msyncd_refusal", "msyncd_fill", "msyncd_staged", "msyncd_held", "msyncd_turned", "msyncd_owed"):
         writer.execute(f"DELETE FROM {table} WHERE site = ?", (site,))
     for table in ("msyncd_compared", "msyncd_difference"):  # a comparison was of the old one's records
         writer.execute(f"DELETE FROM {table} WHERE peer = ?", (site,))

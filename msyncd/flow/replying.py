@@ -75,6 +75,8 @@ def next_batch(
             quarantine_failed(writer, here, out.failed)
             for name, keys in out.holds.items():
                 held.hold(writer, peer.sync_id, name, keys)
+            if out.holds:
+                held.note_turned(writer, peer.sync_id, after, out.upto, out.came, out.left)
             out = replace(out, types=tuple(_numbered(writer, here, one) for one in out.types))
     epochs = {fact.store: fact.epoch for fact in here.facts.stores.values() if fact.active_site == peer.sync_id}
     batch = Batch(after, out.upto, newest, out.types, here.facts.number, epochs, more=out.more)

@@ -1,12 +1,13 @@
 """Plugins in the flow, each a third party's file: verdicts, filters, routes, what is told, and what a failure costs."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from msyncd.errors import Interrupted, PeerUnreachable
-from msyncd.testing import Sites
+from msyncd.testing import Crashed, Fault, Sites
 from tests.flow.support import invoice, keys, logged, stock, stock_sites
 
 HEAD = "from msyncd import Allow, Refuse, Replace, Route, Wait, hookimpl\n\n\n@hookimpl\n"
@@ -275,6 +276,39 @@ def test_p10_lines_follow_a_header_that_a_plugin_sends_elsewhere_later(tmp_path:
         sites.sync()
         assert (keys(sites[3], "invoice"), keys(sites[3], "line")) == ([], [])
         assert logged(sites[3]) == []
+        assert all(site.quarantine == [] for site in sites)
+
+
+@pytest.mark.parametrize("owner", [1, 2])
+def test_p10_lines_come_again_with_a_header_that_had_left(tmp_path: Path, owner: int) -> None:
+    with with_plugin(tmp_path, SHARED) as sites:
+        invoice(sites[owner], "v", {1: "CMS", 2: "BUM"}[owner])
+        for status in ("shared", "done", "shared", "done", "shared"):
+            sites[owner].write("UPDATE invoice SET status = ?", status)
+            sites.sync()
+        assert (keys(sites[3], "invoice"), keys(sites[3], "line")) == (["v"], ["v-0", "v-1"])
+        assert all(site.quarantine == [] for site in sites)
+
+
+@pytest.mark.parametrize("fault", ["lost request", "lost reply", "doubled", "late", "crash", "primary restarts"])
+@pytest.mark.parametrize("status", ["shared", "done"])
+def test_p10_lines_follow_a_header_though_the_reply_with_it_was_lost(tmp_path: Path, fault: Fault, status: str) -> None:
+    """What was noted as sent before the reply left did not arrive: it is sent again whole."""
+    with with_plugin(tmp_path, SHARED) as sites:
+        invoice(sites[2], "v", "BUM")
+        sites[2].write("UPDATE invoice SET status = ?", "new" if status == "shared" else "shared")
+        sites.sync()
+        sites[2].write("UPDATE invoice SET status = ?", status)
+        sites.sync(2)
+        for _ in range(2):
+            sites[3].line.fail("pull", fault)
+            with suppress(PeerUnreachable, Crashed):
+                sites[3].cycle()
+        sites[3].line.deliver_late()
+        sites.sync()
+        there = status == "shared"
+        assert keys(sites[3], "invoice") == (["v"] if there else [])
+        assert keys(sites[3], "line") == (["v-0", "v-1"] if there else [])
         assert all(site.quarantine == [] for site in sites)
 
 

@@ -60,6 +60,9 @@ TABLES: dict[str, str] = {
     "msyncd_relayed": """type {text} NOT NULL, key {blob} NOT NULL, parent {blob}, store {text}, route {blob},
         PRIMARY KEY (type, key)""",
     # P11: who holds what, of record types that plugins route
+    # P10: headers that came to a site, or left it, by a batch that it may not have; `gone` 1: it left
+    "msyncd_turned": """site {int} NOT NULL, type {text} NOT NULL, key {blob} NOT NULL, gone {int} NOT NULL,
+        upto_major {int} NOT NULL, upto_seq {int} NOT NULL, PRIMARY KEY (site, type, key)""",
     "msyncd_held": "site {int} NOT NULL, type {text} NOT NULL, key {blob} NOT NULL, PRIMARY KEY (site, type, key)",
     # P19: versions of records that any site may edit; on a satellite what was last agreed
     "msyncd_version": """type {text} NOT NULL, key {blob} NOT NULL, version {int} NOT NULL, columns {text},
