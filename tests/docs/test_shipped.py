@@ -24,7 +24,9 @@ def test_the_wheel_has_every_page(tmp_path: Path) -> None:
     (wheel,) = tmp_path.iterdir()
     inside = zipfile.ZipFile(wheel).namelist()
     assert {name.rpartition("/")[2] for name in inside if name.startswith("msyncd/_docs/")} == PAGES
-    assert {"msyncd/_plugins/transfers.py", "msyncd/_config/primary.yaml"} <= set(inside)
+    plugins = {f"msyncd/_plugins/{path.name}" for path in (ROOT / "plugins").glob("*.py")}
+    assert {"msyncd/_plugins/patient_visibility.py", "msyncd/_plugins/transfers.py"} <= plugins
+    assert {*plugins, "msyncd/_config/primary.yaml"} <= set(inside)
 
 
 def test_the_help_says_where_they_are() -> None:

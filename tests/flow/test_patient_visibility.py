@@ -189,6 +189,36 @@ def test_a_copy_of_a_store_comes_with_its_patients(tmp_path: Path) -> None:
         assert level(sites)
 
 
+def test_patients_come_and_go_with_a_copy_of_their_store(tmp_path: Path) -> None:
+    with patient_sites(tmp_path) as sites:
+        patient(sites.primary, "a", "BUM")
+        sites.sync()
+        sites[2].write("INSERT INTO prescription VALUES ('r', 's-BUM', 'a', 'new')")
+        sites.sync()
+        assert seen(sites[3]) == ([], [])
+        for copies, there in (([], False), (["BUM"], True), ([], False)):
+            sites.reload(copies_of={1: "all", 3: copies})
+            sites.sync()
+            assert seen(sites[3]) == ((["a"], ["t-a"]) if there else ([], []))
+            assert keys(sites[3], "prescription") == (["r"] if there else [])
+            assert level(sites)
+
+
+def test_patients_move_with_their_store(tmp_path: Path) -> None:
+    with patient_sites(tmp_path) as sites:
+        patient(sites.primary, "a", "KDI")
+        sites.sync()
+        sites[3].write("INSERT INTO prescription VALUES ('r', 's-KDI', 'a', 'new')")
+        sites.sync()
+        sites.reload(active_stores={1: ["CMS"], 2: ["BUM", "KDI"], 3: ["KAL"]})
+        for _ in range(5):
+            sites.sync()
+        assert sites.primary.here.facts.active_site("s-KDI") == 2
+        assert (seen(sites[2]), keys(sites[2], "prescription")) == ((["a"], ["t-a"]), ["r"])
+        assert (seen(sites[3]), keys(sites[3], "prescription")) == (([], []), [])
+        assert level(sites)
+
+
 def test_a_patient_stays_where_there_are_prescriptions_until_they_go(tmp_path: Path) -> None:
     with patient_sites(tmp_path, copies_of={1: "all", 3: ["BUM"]}) as sites:
         patient(sites.primary, "a", "BUM")
@@ -297,6 +327,47 @@ def test_a_join_that_does_not_name_its_patient_is_an_error(tmp_path: Path, inste
             problems = here.plugins.config_checked(None, here.settings)
             assert [str(one).split(": ")[1][:54] for one in problems] == wrong
             assert all("also_sent_to: {by_plugins: COLUMN}" in one.hint for one in problems)
+
+
+def test_it_needs_no_settings_with_the_sample_record_types(tmp_path: Path) -> None:
+    sample = Path(__file__).parents[2] / "config/record_types"
+    with Sites(
+        schema=(sample / "msupply.sql").read_text(encoding="utf-8"),
+        record_types=sample / "msupply.yaml",
+        active_stores={1: ["CMS"], 2: ["BUM"], 3: ["KAL"]},
+        plugins=["patient_visibility"],
+        folder=tmp_path,
+        joined=False,
+    ) as sites:
+        primary = sites.primary
+        for code in ("CMS", "BUM", "KAL"):
+            primary.write("INSERT INTO name (ID, code, name, type) VALUES (?, ?, ?, 'store')", f"n{code}", code, code)
+            primary.write(
+                "INSERT INTO store (ID, code, name, name_ID) VALUES (?, ?, ?, ?)", code, code, code, f"n{code}"
+            )
+        primary.reload()
+        primary.write("INSERT INTO name_tag (ID, description) VALUES ('t', 'diabetic')")
+        primary.write("INSERT INTO name (ID, code, name, type) VALUES ('p', 'p', 'Ama', 'patient')")
+        primary.write("INSERT INTO name_tag_join (ID, name_ID, name_tag_ID) VALUES ('tj', 'p', 't')")
+        primary.write("INSERT INTO name_store_join (ID, name_ID, store_ID) VALUES ('j', 'p', 'BUM')")
+        sites.sync()
+        stores = ["nBUM", "nCMS", "nKAL"]
+        assert [row[0] for row in sites[2].rows("name", "ID")] == [*stores, "p"]
+        assert [row[0] for row in sites[3].rows("name", "ID")] == stores
+        assert (len(sites[2].rows("name_tag_join")), len(sites[3].rows("name_tag_join"))) == (1, 0)
+        sites[2].write(
+            "INSERT INTO transact (ID, name_ID, store_ID, type, status, invoice_num, entry_date)"
+            " VALUES ('r', 'p', 'BUM', 'ci', 'nw', 1, '2026-03-01')"
+        )
+        primary.write("UPDATE name_store_join SET store_ID = 'KAL'")
+        sites.sync()
+        assert [row[0] for row in sites[2].rows("name", "ID")] == [*stores, "p"]  # it has the prescription
+        assert [row[0] for row in sites[3].rows("name", "ID")] == [*stores, "p"]
+        assert [row[0] for row in sites[3].rows("transact", "ID")] == []
+        sites[2].write("DELETE FROM transact")
+        sites.sync()
+        assert [row[0] for row in sites[2].rows("name", "ID")] == stores
+        assert level(sites)
 
 
 def test_its_settings_are_checked_with_the_yaml(tmp_path: Path) -> None:
