@@ -59,8 +59,15 @@ def _database(old: Settings | None, new: Settings, running: Here | None) -> Iter
 
 def _of_plugins(old: Settings | None, new: Settings, plan: Plan, running: Here | None, *, held: bool) -> Iterator[str]:
     """What plugins that were not looked at may change of the numbers."""
-    same = old is not None and old.plugins == new.plugins
+    same = old is not None and _listed(old) == _listed(new)
     if held and not same:
         yield "the plugins are others then: what they do was not looked at"
+    elif old is not None and not same and new.is_primary and not new.stands_alone:
+        yield "the plugins are others then: what they route, or did, every site is filled with anew"
     elif plan.records and same and running is not None and running.plugins.routed_by_plugins:
         yield ROUTED
+
+
+def _listed(settings: Settings) -> list[tuple[object, ...]]:
+    """The plugins, wherever in the file they stand."""
+    return [(one.module, one.settings, one.base) for one in settings.plugins]

@@ -192,3 +192,14 @@ def test_the_schema() -> None:
     shipped = (ROOT / "config/msyncd.schema.json").read_text(encoding="utf-8")
     assert run("schema").stdout == shipped
     assert json.loads(shipped) == json_schema()
+
+
+def test_a_plan_says_that_other_plugins_may_fill_sites_anew(country: Country) -> None:
+    warning = "warning: the plugins are others then: what they route, or did, every site is filled with anew"
+    assert invoke("init", "-c", country.primary).exit_code == 0
+    assert warning not in invoke("plan", "-c", country.primary).stdout
+    country.edit(country.primary, "state_directory", "plugins: [{module: example}]\nstate_directory")
+    assert warning in invoke("plan", "-c", country.primary).stdout.splitlines()
+    assert invoke("init", "-c", country.primary).exit_code == 0
+    country.edit(country.primary, "plugins:", "# a line more\nplugins:")
+    assert warning not in invoke("plan", "-c", country.primary).stdout
