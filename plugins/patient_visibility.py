@@ -14,6 +14,7 @@ leave is in that site's quarantine with the reason.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -42,12 +43,17 @@ class Settings(BaseModel):
 
 @hookimpl
 def msyncd_config_checked(new: Any, context: Context) -> list[Problem]:
-    """Without the join's column in the change log, nobody would know whose join was deleted."""
+    """A misspelt name would send every patient everywhere; and nobody would know whose join was deleted."""
     settings: Settings = context.settings
     declared = {one.name: one for one in new.record_types}
-    join = declared.get(settings.join)
-    if join is None or settings.patients not in declared or not new.is_primary:
+    if not new.is_primary:
         return []
+    for name in (settings.patients, settings.join):
+        if name not in declared:
+            at = next(one.place for one in new.plugins if Path(one.module).stem == Path(__file__).stem)
+            what = f"patient_visibility needs the record type {name}, which is not declared"
+            return [Problem(at.file, at.line, at.column, what, "correct its settings patients and join")]
+    join = declared[settings.join]
     if join.also_sent_to is not None and join.also_sent_to.kind == "by_plugins" and isinstance(join.store, str):
         return []
     what = f"patient_visibility cannot tell which patient and store a {settings.join} joins"
@@ -65,6 +71,8 @@ def msyncd_route(record_type: RecordType, changes: Changes, context: Context) ->
         column = _spelt(record_type, settings.along[record_type.name])
     else:
         return None
+    if not changes:  # only asked whether it routes these at all
+        return []
     at = record_type.index(column)
     named = [row[at] if row is not None else None for row in changes.rows]
     routes = _routes(context, _patients(context, set(named) - {None}))

@@ -43,7 +43,7 @@ DECLARED = (
     also_sent_to: {by_plugins: patient_id}
 """
 )
-PLUGIN = {
+PLUGIN: dict[str, Any] = {
     "module": "patient_visibility",
     "settings": {
         "patients": "patient",
@@ -327,6 +327,17 @@ def test_a_join_that_does_not_name_its_patient_is_an_error(tmp_path: Path, inste
             problems = here.plugins.config_checked(None, here.settings)
             assert [str(one).split(": ")[1][:54] for one in problems] == wrong
             assert all("also_sent_to: {by_plugins: COLUMN}" in one.hint for one in problems)
+
+
+@pytest.mark.parametrize("name", ["patients", "join"])
+def test_a_record_type_that_is_not_declared_is_an_error(tmp_path: Path, name: str) -> None:
+    wrong = {"module": "patient_visibility", "settings": {**PLUGIN["settings"], name: "nothing"}}
+    with patient_sites(tmp_path) as sites:
+        sites.primary.reload(plugins=[wrong])
+        here = sites.primary.here
+        (problem,) = here.plugins.config_checked(None, here.settings)
+        assert "needs the record type nothing, which is not declared" in problem.message
+        assert problem.file.endswith("msyncd.yaml")
 
 
 def test_it_needs_no_settings_with_the_sample_record_types(tmp_path: Path) -> None:
