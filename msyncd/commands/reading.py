@@ -21,6 +21,7 @@ def status_here(config: Path) -> dict[str, Any]:
     Raises ConfigurationInvalid if the files have errors and no daemon runs with what was good before.
     """
     from msyncd.flow.looking import look
+    from msyncd.flow.wishes import behind
     from msyncd.settings.in_force import home_of, in_force
 
     told = status_of_daemon(home_of(config))
@@ -29,7 +30,10 @@ def status_here(config: Path) -> dict[str, Any]:
     now = in_force(config)
     plugins, problems = plugins_of(now.settings)
     found = look(now.settings, plugins)
-    return asdict(status_of(found, (*now.problems, *problems, *found.problems), lock_status(now)))
+    with found.here.database.read() as reader:
+        late = behind(reader, found.here) if found.installed else None
+    shown = (*now.problems, *problems, *found.problems, *((late,) if late is not None else ()))
+    return asdict(status_of(found, shown, lock_status(now)))
 
 
 def lock_status(now: "InForce") -> "LockStatus":

@@ -68,6 +68,8 @@ def open_here(settings: "Settings") -> "Opened":
     opened = open_site(settings, plugins)
     plugins.connect(FlowWorld(lambda: opened.here))
     _accept(settings)
+    if opened.behind is not None:
+        note(shown(opened.behind))
     return opened
 
 

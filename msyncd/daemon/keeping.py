@@ -92,8 +92,9 @@ class Keeping:
     @property
     def problems(self) -> tuple[Problem, ...]:
         """What is wrong with the newest files, and with the tables."""
-        site = self.life.site.problems if self.life is not None else ()
-        return tuple(dict.fromkeys((*self._reloader.problems, *self._refused, *site)))
+        site = self.life.site if self.life is not None else None
+        found = (*site.problems, site.behind) if site is not None else ()
+        return tuple(dict.fromkeys(one for one in (*self._reloader.problems, *self._refused, *found) if one))
 
     # --- the step -----------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from msyncd.daemon.chores import handing_over, retrying, trimming, unpacking
 from msyncd.daemon.comparing import Comparisons
 from msyncd.daemon.cycling import Asked, Cycling
+from msyncd.daemon.heeding import Heeding
 from msyncd.daemon.listening import Listening
 from msyncd.daemon.living import Living
 from msyncd.daemon.loop import Loop
@@ -53,6 +54,7 @@ class PrimaryLife:
             self._writes.loop,
             self._settling.loop,
             verifying.loop,
+            Heeding(site).loop,
             *chores,
         ]
 

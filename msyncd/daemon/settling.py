@@ -9,6 +9,7 @@ from msyncd.databases.values import Interest
 from msyncd.flow.advancing import settle_facts
 from msyncd.flow.facts import declared_stores
 from msyncd.flow.here import Here
+from msyncd.flow.wishes import in_force
 from msyncd.model import Cursor
 
 LOOK_SECONDS = 5.0
@@ -48,7 +49,7 @@ class Settling:
 
     def _settle(self, here: Here) -> None:
         with here.database.read() as reader:
-            stores = declared_stores(reader, here.settings, here.types)
+            stores = declared_stores(reader, in_force(reader, here), here.types)
         known = {store: (fact.code, fact.name) for store, fact in here.facts.stores.items()}
         if all(known.get(one.store) == (one.code, one.name) for one in stores.values()) and len(known) == len(stores):
             return

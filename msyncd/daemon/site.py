@@ -22,7 +22,8 @@ class Site:
     """Either `primary` or `satellite` is there. `here` is what both work with; assigning to it swaps all at once.
 
     `problems` are those that were found when it was opened; `schema_version` is that of the database before it was.
-    `boundary` keeps a swap out of the work; `traffic` counts what crosses the line.
+    `boundary` keeps a swap out of the work; `traffic` counts what crosses the line. `behind` says, if so, that newer
+    wishes than these were taken in elsewhere (see heeding.py).
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Site:
         schema_version: int = 0,
     ) -> None:
         self.problems = problems
+        self.behind: Problem | None = None
         self.schema_version = schema_version
         self.boundary = Boundary()
         self.traffic = Traffic()

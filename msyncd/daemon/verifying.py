@@ -67,7 +67,7 @@ class Verifying:
     def _reopen(self) -> bool:
         """Whether anything was not as it had been left."""
         old = self._site.here
-        opened = open_site(old.settings, old.plugins, clock=old.clock, database=old.database)
+        opened = open_site(old.settings, old.plugins, clock=old.clock, database=old.database, edited=False)
         renewed = bool(opened.installed.made or opened.installed.lost)
         if renewed:
             self._log.warning(

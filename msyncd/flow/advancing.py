@@ -16,6 +16,7 @@ from msyncd.flow.handover import Moved, moves, stepped, with_stores
 from msyncd.flow.handover_waits import is_filled, waits_for
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import handovers, sites
+from msyncd.flow.wishes import in_force
 from msyncd.flow.world import FlowWorld
 from msyncd.model import Cursor
 from msyncd.plugins import seeing
@@ -35,13 +36,16 @@ class Settlement:
 
 
 def settle_facts(writer: Writer, here: Here) -> Settlement:
-    """Make facts of what the YAML wishes and the stores' table says, and take the steps of hand-overs that are due."""
+    """Make facts of what is wished and the stores' table says, and take the steps of hand-overs that are due.
+
+    What is wished was heard when the files were read (see wishes.py).
+    """
     here = renewed(writer, here)  # another worker may have changed them
-    old = here.facts
-    stores = declared_stores(writer, here.settings, here.types)
+    old, settings = here.facts, in_force(writer, here)
+    stores = declared_stores(writer, settings, here.types)
     forced = handovers.forced(writer)
     settled = settle(
-        here.settings,
+        settings,
         stores,
         old,
         holds=lambda store: has_records(writer, here, store),
@@ -55,7 +59,8 @@ def settle_facts(writer: Writer, here: Here) -> Settlement:
         fact = here.facts.stores.get(store)
         if fact is not None and (fact.active_site == site or (fact.hand_over is not None and fact.hand_over.forced)):
             handovers.forget_forced(writer, store)
-    return Settlement(here, settled.problems, moves(old, here.facts))
+    problems = settled.problems if settings is here.settings else ()  # else they are another machine's
+    return Settlement(here, problems, moves(old, here.facts))
 
 
 def advance(writer: Writer, here: Here) -> Here:

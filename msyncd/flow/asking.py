@@ -27,6 +27,7 @@ from msyncd.flow.outcome import Outcome
 from msyncd.flow.regained import regained
 from msyncd.flow.restoring import REPORT
 from msyncd.flow.settle import quarantine_waiting
+from msyncd.flow.wishes import in_force
 from msyncd.model import PRIMARY, START, Facts, HandOver
 
 HINT = "see docs/restore.md"
@@ -148,7 +149,7 @@ def turn_of(writer: Writer, here: Here, hello: Hello, *, resumed: bool) -> tuple
     if told is None or told.asking != one.asking:
         return here, Asks(one.asking)
     if not late:
-        found = regained(here, site, told)
+        found = regained(replace(here, settings=in_force(writer, here)), site, told)
         sites.note(writer, site, problem=found.problem or None)
         if found.problem:
             return here, Asks(one.asking, problem=found.problem)
@@ -185,7 +186,7 @@ def has_given(writer: Writer, here: Here, one: Asked) -> Settlement:
 
 
 def _begin(writer: Writer, here: Here) -> Here:
-    asked.close(writer, token_hex(8), [one.sync_id for one in here.settings.sync_with])
+    asked.close(writer, token_hex(8), [one.sync_id for one in in_force(writer, here).sync_with])
     meta.put(writer, "generation", str(meta.generation(writer) + 1))
     meta.put(writer, REPORT, "")
     mine = {
@@ -209,7 +210,7 @@ def _leave_out(writer: Writer, here: Here, without: Sequence[int]) -> Settlement
 
 def _open_if_all(writer: Writer, here: Here) -> Settlement:
     everyone = asked.everyone(writer)
-    expected = {one.sync_id for one in here.settings.sync_with}
+    expected = {one.sync_id for one in in_force(writer, here).sync_with}
     if not asked.asking(writer) or any(one.state == "asked" and one.site in expected for one in everyone):
         return Settlement(here)
     outcome = Outcome(PRIMARY)

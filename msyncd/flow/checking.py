@@ -12,6 +12,7 @@ from msyncd.flow.ledger import sites
 from msyncd.flow.looking import Look
 from msyncd.flow.opening import another_site
 from msyncd.flow.types import Reference, TypeSet
+from msyncd.flow.wishes import behind
 from msyncd.settings.values import Place
 
 
@@ -31,7 +32,10 @@ def _another_site(found: Look) -> Iterator[Problem]:
 
 
 def _stores(reader: Reader, here: Here, *, installed: bool) -> tuple[Problem, ...]:
-    """What the primary would say of its own lists of stores."""
+    """What the primary would say of its own lists of stores; only that they are behind, if they are."""
+    late = behind(reader, here) if installed else None
+    if late is not None:
+        return (late,)
     old = read_facts(reader) if installed else settle(here.settings, {}, here.facts, holds=lambda _store: False).facts
     stores = declared_stores(reader, here.settings, here.types)
     return settle(

@@ -22,6 +22,7 @@ from msyncd.flow.here import Clock, Described, Here, utc_now
 from msyncd.flow.ledger import asked, fills, meta, owed, sites
 from msyncd.flow.link import spoken_types
 from msyncd.flow.types import TypeSet, resolve
+from msyncd.flow.wishes import hear
 from msyncd.model import PRIMARY, Facts
 from msyncd.plugins import Plugins
 from msyncd.settings import signing_key
@@ -36,11 +37,12 @@ SPOKEN: Final = "spoken_types"
 
 @dataclass(frozen=True)
 class Opened:
-    """A site ready to sync, and what was noticed on the way."""
+    """A site ready to sync, and what was noticed on the way. `behind`: the YAML's wishes were not heard, and why."""
 
     here: Here
     problems: tuple[Problem, ...]
     installed: Installed
+    behind: Problem | None = None
 
 
 def open_site(
@@ -49,10 +51,12 @@ def open_site(
     *,
     clock: Clock = utc_now,
     database: Database | None = None,
+    edited: bool = True,
 ) -> Opened:
     """Install or renew capture, settle the facts (on the primary), and pay what is owed. Idempotent.
 
-    Raises DatabaseUnavailable, and ConfigurationInvalid if this database belongs to another sync ID.
+    `edited`: the files were read just now, so what they wish is heard. Raises DatabaseUnavailable, and
+    ConfigurationInvalid if this database belongs to another sync ID.
     """
     database = database or open_database(settings.this_site.database, zero_dates=settings.zero_dates)
     described = Described(database.schema_version())  # before the look: what is changed meanwhile is looked at again
@@ -83,6 +87,7 @@ def open_site(
         meta.identity(writer)
         asked.prepare(writer)
         meta.put(writer, "sync_id", str(settings.this_site.sync_id))
+        behind = hear(writer, here) if edited else None
         settled = _settle(writer, here)
         here = settled.here
         _pay(writer, here)
@@ -90,7 +95,7 @@ def open_site(
         _look_after_lost(writer, here, installed)
         log_gained(writer, here)
     settled.tell()
-    return Opened(here, (*problems, *settled.problems), installed)
+    return Opened(here, (*problems, *settled.problems), installed, behind)
 
 
 def _same_site(reader: Reader, settings: Settings) -> None:

@@ -14,6 +14,7 @@ from msyncd.flow.looking import Look
 from msyncd.flow.pace import WIRE_SECONDS
 from msyncd.flow.plan import Flow, Plan, StoreMove, Triggers, duration
 from msyncd.flow.types import TypeSet, resolve
+from msyncd.flow.wishes import behind, in_force
 from msyncd.model import PRIMARY, Facts, RecordType, Value
 from msyncd.settings.show import changes
 from msyncd.settings.values import Settings
@@ -64,6 +65,7 @@ class _Planning:
         self._old_types = resolve(self._old, here.types.tables)[0] if self._old is not None else None
         self._old_facts = read_facts(reader) if found.installed else NO_FACTS
         self._known: dict[int, Known] = sites.known_all(reader) if found.installed else {}
+        self._behind = behind(reader, here) if found.installed else None
         mine = here.settings.this_site
         self.names = {one.sync_id: one.name for one in here.settings.sync_with} | {mine.sync_id: mine.name}
 
@@ -95,6 +97,8 @@ class _Planning:
         for one in self._found.problems:
             if one.message not in before:
                 yield f"{one.message}; {one.hint}" if one.hint else one.message
+        if self._behind is not None:
+            yield f"{self._behind.message}; {self._behind.hint}"
         if self._found.was_site not in (None, self._here.site):
             yield f"this database has synced as site {self._found.was_site}, not {self._here.site}"
         if self._old is not None and self._old.this_site.database != self._here.settings.this_site.database:
@@ -105,8 +109,9 @@ class _Planning:
     def of_primary(self, plan: Plan) -> Plan:
         """Stores that would move, and records that would go to sites or leave them."""
         here = self._here
-        stores = declared_stores(self._reader, here.settings, here.types)
-        wished = settle(here.settings, stores, self._old_facts, holds=lambda _store: False)
+        settings = in_force(self._reader, here) if self._behind is not None else here.settings
+        stores = declared_stores(self._reader, settings, here.types)
+        wished = settle(settings, stores, self._old_facts, holds=lambda _store: False)
         moves = tuple(self._moves(wished.facts))
         stay = {one.store: self._old_facts.stores[one.store] for one in moves if not one.possible}
         settled = replace(wished, facts=arrived(with_stores(wished.facts, stay)))

@@ -85,27 +85,39 @@ class Country:
             wal = "PRAGMA journal_mode=WAL;\n" if its.startswith("sqlite:") else ""
             self.db[site].script(wal + SCHEMA)
 
-    def configure(self, **copies: str) -> None:
-        """Write the primary's YAML, as editors save; `site2="S3"`: which copies a satellite has."""
+    def configure(self, active: Mapping[int, str] | None = None, **copies: str) -> None:
+        """Write the primary's YAML, as editors save; `site2="S3"`: which copies a satellite has.
+
+        `active`: which stores, where they are not its own.
+        """
         lines = [
-            f"  - {{sync_id: {site}, name: Site {site}, active_stores: [S{site}],"
+            f"  - {{sync_id: {site}, name: Site {site}, active_stores: [{(active or {}).get(site, f'S{site}')}],"
             f" copies_of: [{copies.get(f'site{site}', '')}]}}"
             for site in self.satellites
         ]
         self._write("site1.yaml", PRIMARY.format(url=self.url, satellites="\n".join(lines)))
 
+    def on_another_machine(self, name: str) -> None:
+        """The primary's YAML as it is now, and a state directory, on a machine of that name."""
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        (folder / "types.yaml").write_text(TYPES)
+        self._write(f"{name}/site1.yaml", (self.folder / "site1.yaml").read_text())
+
     def _write(self, name: str, text: str) -> None:
-        temporary = self.folder / f".{name}.new"
+        file = self.folder / name
+        temporary = file.with_name(f".{file.name}.new")
         temporary.write_text(text)
         temporary.chmod(0o600)
-        temporary.replace(self.folder / name)
+        temporary.replace(file)
 
     # --- processes ----------------------------------------------------------------------------------------------------
 
-    def start(self, *numbers: int, port: int | None = None) -> None:
+    def start(self, *numbers: int, port: int | None = None, machine: str = ".") -> None:
         """Start workers of the primary; returns when each listens, on its own port or all on one."""
         for number in numbers:
-            self._run(f"worker{number}", "site1.yaml", WORKER_PORT=str(port or self.ports[number - 1]))
+            environment = {"WORKER_PORT": str(port or self.ports[number - 1])}
+            self._run(f"worker{number}", f"{machine}/site1.yaml", **environment)
         for number in numbers:
             until(f"worker {number} listens", lambda number=number: self.listens(number))  # type: ignore[misc]
 
