@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import click
 
 from msyncd.commands.locking import reload_by_daemon
 from msyncd.commands.output import note, print_json
-from msyncd.errors import ConfigurationInvalid, WrongUsage
+from msyncd.errors import ConfigurationInvalid, TryLater, WrongUsage
 
 if TYPE_CHECKING:
     from msyncd.flow.plan import Plan
@@ -74,7 +75,7 @@ def document_here(now: "InForce") -> "tuple[Document, Settings]":
 
 
 def edited(now: "InForce", document: "Document", edits: Sequence["Edit"]) -> Edited:
-    """The edit and its plan; nothing is written yet. Raises WrongUsage for what would not be valid."""
+    """The edit and its plan; nothing is written yet. Raises WrongUsage for what would not be valid, or is behind."""
     from msyncd.daemon.planned import plan_of
     from msyncd.settings.editing import edit
 
@@ -84,7 +85,26 @@ def edited(now: "InForce", document: "Document", edits: Sequence["Edit"]) -> Edi
         errors = [one for one in error.problems if one.severity == "error"]
         raise WrongUsage("; ".join(one.message for one in errors), hint="nothing was written") from error
     assert changed.settings is not None
+    _refuse_behind(now.settings, changed.settings)
     return Edited(now, changed, plan_of(now.settings, changed.settings))
+
+
+def _refuse_behind(old: "Settings", new: "Settings") -> None:
+    """An edit of a file that was left behind would be taken in with all that the file lacks. Raises WrongUsage."""
+    from msyncd.commands.site import look_here
+    from msyncd.daemon.assemble import may_be_one_of_several
+    from msyncd.flow.wishes import behind, wish_differs
+
+    if not may_be_one_of_several(old) or not wish_differs(old, new):
+        return
+    try:
+        found = look_here(old)
+        with closing(found.here.database), found.here.database.read() as reader:
+            late = behind(reader, found.here) if found.installed else None
+    except TryLater:
+        return  # the plan says that nobody could look
+    if late is not None:
+        raise WrongUsage(late.message, hint=late.hint)
 
 
 def save(one: Edited) -> Saved:

@@ -104,7 +104,7 @@ def serve(site: Site, settings: Settings, console: ASGIApp | None = None) -> Ser
     assert site.primary is not None
     doors = Doors(site.primary, site.boundary, site.traffic)
     accounts = SettingsAccounts(lambda: site.here.settings)
-    login = Login(accounts, time.monotonic, slow_no)
+    login = Login(accounts, time.monotonic, slow_no, lambda: site.behind is not None)
     tokens = Tokens(token_key(site.here.database), time.time)
     api = SyncApi(
         doors, login, tokens, doors.news, counter=lambda: _counted(site), observed=lambda one: _observed(site, one)

@@ -67,6 +67,11 @@ def in_force(reader: Reader, here: Here) -> Settings:
     return with_wishes(here.settings, newest.wishes)
 
 
+def wish_differs(old: Settings, new: Settings) -> bool:
+    """Whether an edit of the one into the other would wish something else."""
+    return wishes_of(old) != wishes_of(new)
+
+
 def compared(digest: str, newest: Newest | None, known: Remembered) -> Standing:
     """How a file with this digest stands to the wishes that were taken in last."""
     if newest is None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from msyncd.errors import LoginRefused
+from msyncd.errors import LoginRefused, TryLater
 
 FREE_FAILURES: Final = 5
 """So many wrong passwords from one address cost nothing."""
@@ -111,11 +111,21 @@ class BackOff:
 
 
 class Login:
-    """Checks user names and passwords. `clock` is monotonic, in seconds; `dummy` is a verify that takes as long."""
+    """Checks user names and passwords. `clock` is monotonic, in seconds; `dummy` is a verify that takes as long.
 
-    def __init__(self, accounts: Accounts, clock: Callable[[], float], dummy: Callable[[str], bool]) -> None:
+    `outdated` says whether newer accounts are in force elsewhere: then whoever is not let in here is to try again.
+    """
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        clock: Callable[[], float],
+        dummy: Callable[[str], bool],
+        outdated: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._accounts = accounts
         self._dummy = dummy
+        self._outdated = outdated
         self._from_address = BackOff(clock, FREE_FAILURES)
         self._of_site = BackOff(clock, SITE_FREE_FAILURES)
         self._good: OrderedDict[tuple[str, int], None] = OrderedDict()
@@ -127,7 +137,7 @@ class Login:
         return account.version if account else None
 
     def check(self, address: str, sync_id: int, user_name: str, password: str) -> Account:
-        """The account, if the password is right. Raises LoginRefused, or LoginBackedOff with the seconds to wait."""
+        """The account, if the password is right. Raises LoginRefused, TryLater, LoginBackedOff with its seconds."""
         # Those that nobody can have count as one: each would have its free guesses otherwise, and its line in the log.
         counted = sync_id if 0 < sync_id <= self._accounts.highest() else 0
         caller = (address, counted)
@@ -144,6 +154,11 @@ class Login:
                 self._remember(caller)
                 return account
             wait = self._from_address.seconds_left(caller)
+        if self._outdated():  # of every site, listed or not: which there are is not told
+            raise TryLater(
+                f"this worker's YAML is older than another's, and has no such log-in for site {sync_id}",
+                hint="put the newest file there, on the primary; trying again",
+            )
         raise LoginRefused(
             f"user name or password of site {sync_id} is not right",
             hint="compare user_name and password here with this site's entry on the primary",

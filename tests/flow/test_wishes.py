@@ -11,18 +11,22 @@ import pytest
 
 from msyncd.databases import open_database
 from msyncd.databases.interface import Database
+from msyncd.errors import MsyncdError
 from msyncd.flow.advancing import settle_facts
+from msyncd.flow.asking import ask
 from msyncd.flow.facts import read_facts
 from msyncd.flow.handover import goal
 from msyncd.flow.here import Here
+from msyncd.flow.ledger import asked
 from msyncd.flow.ledger import wishes as ledger
 from msyncd.flow.opening import Opened, open_site
-from msyncd.flow.wishes import FORMER, behind, compared
+from msyncd.flow.wishes import FORMER, behind, compared, digest_of, wishes_of
 from msyncd.model import PRIMARY, Facts
 from msyncd.plugins import Plugins
 from msyncd.rules import BUILTIN
 from msyncd.settings.loading import load
 from msyncd.settings.remembered import Mark, Remembered
+from msyncd.settings.values import Settings
 from msyncd.testing import Sites
 from msyncd.testing.crashing import Crashed, CrashPoint, FragileDatabase
 from msyncd.testing.wishes import Wishes
@@ -38,14 +42,19 @@ class Machine:
 
     def __init__(self, sites: Sites, folder: Path) -> None:
         self.sites, self.folder = sites, folder
+        self.satellites = sites.satellite_ids
         self.wishes: Wishes = sites.primary.wishes
         self.database: Database = FragileDatabase.around(open_database(sites.primary.url))
         folder.mkdir()
 
+    def read(self) -> Settings:
+        """What the files say."""
+        return load(self.wishes.write(PRIMARY, self.folder, self.satellites)).settings
+
     def start(self, **edited: Any) -> Opened:
         """Read the files, with what was edited in them."""
         self.wishes = replace(self.wishes, **edited)
-        settings = load(self.wishes.write(PRIMARY, self.folder, self.sites.satellite_ids)).settings
+        settings = self.read()
         plugins = Plugins.load(settings.plugins, builtin=BUILTIN)[0]
         return open_site(settings, plugins, clock=self.sites.clock, database=self.database)
 
@@ -151,6 +160,28 @@ def test_p31_a_file_that_was_edited_while_nothing_ran_is_heard(tmp_path: Path) -
             sites.primary.wishes = replace(sites.primary.wishes, active_stores=active)
             sites.primary.restart()
             assert goals(sites)["BUM"] == home
+
+
+@SHARED
+def test_p35_a_machine_whose_older_file_lists_fewer_sites_asks_and_awaits_all(tmp_path: Path) -> None:
+    with stock_sites(tmp_path) as sites, another(sites, tmp_path / "b") as b:
+        b.satellites = [2]
+        with sites.primary.here.database.write() as writer:  # as it was before site 3 came
+            newest = ledger.newest(writer)
+            assert newest is not None
+            ledger.put(writer, replace(newest, former=(digest_of(wishes_of(b.read())),)))
+        opened = b.start()
+        assert opened.behind is not None
+        assert set(opened.here.facts.sites) == {1, 2, 3}
+        here = ask(opened.here).here
+        with here.database.read() as reader:
+            assert {one.site: one.state for one in asked.everyone(reader)} == {2: "asked", 3: "asked"}
+        with pytest.raises(MsyncdError, match="it waits for site 3"):
+            sites.sync(2)
+        ask(here, [2])  # it has given, so this looks whether anybody is waited for
+        with here.database.read() as reader:
+            assert {one.site: one.state for one in asked.everyone(reader)} == {2: "given", 3: "asked"}
+            assert asked.asking(reader), "the fence is open, and site 3 was not heard"
 
 
 @SHARED

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from msyncd.errors import LoginRefused
+from msyncd.errors import LoginRefused, TryLater
 from msyncd.wire.login import FREE_FAILURES, LONGEST_WAIT, SITE_FREE_FAILURES, BackOff, Login, LoginBackedOff
 from tests.wire.answers import FakeAccounts
 from tests.wire.conftest import Clock
@@ -70,6 +70,26 @@ def test_an_unknown_site_costs_as_much_and_says_as_little(login: Login, accounts
         login.check("10.0.0.1", 2, "sync", "wrong")
     assert unknown.value.what.replace("60", "2") == wrong.value.what
     assert accounts.checked == 2
+
+
+def test_whoever_is_not_let_in_where_newer_accounts_are_elsewhere_is_to_try_again(
+    accounts: FakeAccounts, clock: Clock
+) -> None:
+    outdated = [True]
+    login = Login(accounts, clock, lambda given: accounts.same(None, given), lambda: outdated[0])
+    assert login.check("10.0.0.1", 2, "sync", "secret").user_name == "sync"
+    for site in (2, 60):  # it does not tell which there are
+        with pytest.raises(TryLater, match="older than another's"):
+            login.check("10.0.0.2", site, "sync", "wrong")
+    assert accounts.checked == 3
+    for _ in range(FREE_FAILURES):  # and guessing is no cheaper
+        with pytest.raises(TryLater):
+            login.check("10.0.0.2", 2, "sync", "wrong")
+    with pytest.raises(LoginBackedOff):
+        login.check("10.0.0.2", 2, "sync", "wrong")
+    outdated[0] = False
+    with pytest.raises(LoginRefused):
+        login.check("10.0.0.3", 2, "sync", "wrong")
 
 
 def test_a_wrong_user_name_costs_as_much(login: Login, accounts: FakeAccounts) -> None:

@@ -20,6 +20,7 @@ from msyncd.console.pending import Pending
 from msyncd.console.visit import Forbidden, Visit
 from msyncd.errors import ConfigurationInvalid, MsyncdError, Problem
 from msyncd.flow.plan import Plan
+from msyncd.flow.wishes import wish_differs
 from msyncd.settings.editing import Document, Edit, RemoveSite, Set, Unset, edit, read_document, save
 from msyncd.settings.values import PeerSite, Settings
 
@@ -190,11 +191,19 @@ def _plan(
         return visit.back("/preferences")
     changed = edit(document, meant.edits)
     assert changed.settings is not None
+    _refuse_behind(visit, changed.settings)
     plan: Plan = visit.desk.plan(changed.settings)
     refuse(plan)
     pending = visit.session.pending = Pending(token_urlsafe(12), what, document.digest, meant)
     warnings = [one for one in changed.problems if one.severity == "warning" and one not in document.problems]
     return visit.page("plan.html", here="preferences", plan=plan, pending=pending, warnings=warnings)
+
+
+def _refuse_behind(visit: Visit, new: Settings) -> None:
+    """An edit of a file that was left behind would be taken in with all that the file lacks. Raises MsyncdError."""
+    late = visit.desk.site.behind if visit.desk.site is not None else None
+    if late is not None and wish_differs(visit.desk.settings, new):
+        raise MsyncdError(late.message, hint=late.hint)
 
 
 def confirm(visit: Visit) -> Response:
