@@ -5,12 +5,14 @@ from collections.abc import Callable
 
 import structlog
 
+from msyncd.daemon.assemble import may_be_one_of_several
 from msyncd.daemon.loop import Loop
 from msyncd.daemon.site import Site
 from msyncd.flow.wishes import behind
 
 LOOK_SECONDS = 20.0
 """A file is often replaced on several machines within less."""
+_NEVER_SECONDS = 3600.0
 
 
 class Heeding:
@@ -23,6 +25,9 @@ class Heeding:
 
     def step(self) -> float:
         """One look."""
+        if not may_be_one_of_several(self._site.here.settings):
+            self._site.behind = None
+            return _NEVER_SECONDS
         with self._site.boundary.shared():
             here, before = self._site.here, self._site.behind
             with here.database.read() as reader:

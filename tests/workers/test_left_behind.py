@@ -7,6 +7,8 @@ import requests
 
 from msyncd.testing.application import Connection
 from tests import warm
+from tests.console.conftest import Person, users_yaml
+from tests.console.test_preferences import fill_in
 from tests.workers.conftest import Country, until
 
 WORDS = "are older than those that were taken in from another machine"
@@ -111,3 +113,26 @@ def test_p31_commands_on_a_machine_that_is_behind_change_nothing_and_say_so(coun
     until("worker 1 has not, and says so", lambda: WORDS in country.log("worker1"))
     goes = "SELECT store, to_site FROM msyncd.msyncd_hand_over UNION SELECT store, active_site FROM msyncd.msyncd_store"
     assert ("s3", 2) in country.db[1].execute(goes)
+
+
+def test_p31_the_console_of_a_worker_that_is_behind_says_so_and_saves_no_lists(country: Country) -> None:
+    country.on_another_machine("b")
+    file = country.folder / "b/site1.yaml"
+    with file.open("a") as more:
+        more.write(f"console:\n{users_yaml()}\n")
+    written = file.read_text()
+    assert WORDS not in _there(country, "init").stderr
+    country.configure(active={2: "", 3: "S2, S3"})
+    country.start(1)
+    country.start(2, machine="b")
+    until("it is behind", lambda: WORDS in country.log("worker2"))
+    person = Person(f"http://127.0.0.1:{country.ports[1]}")
+    assert person.log_in("amara").status_code == 200
+    person.get("/")
+    assert WORDS in person.text
+    fill_in(person, "/preferences/sites/3", active_stores="S3, S4")
+    assert WORDS in person.text
+    assert 'name="pending"' not in person.page
+    fill_in(person, "/preferences/sites/3", url="http://127.0.0.1:9")
+    assert 'name="pending"' in person.page, "what is no wish may be edited"
+    assert file.read_text() == written
