@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from msyncd.daemon.site import Site
+from msyncd.daemon.verifying import Verifying
 from msyncd.databases import open_database
 from msyncd.databases.interface import Database
 from msyncd.errors import MsyncdError
@@ -143,6 +145,20 @@ def test_p31_who_has_heard_the_newest_wishes_may_go_back_to_older_ones(tmp_path:
         assert b.start(active_stores=TO_3).behind is None  # now it is meant
         assert goals(sites)["BUM"] == 3
         assert "are older" in says(sites.primary.here)
+
+
+@SHARED
+def test_p31_a_worker_that_looks_at_the_tables_before_it_has_read_the_edit_undoes_nothing(tmp_path: Path) -> None:
+    """Two workers of one machine: one has taken in the edit, and the other renews its triggers meanwhile."""
+    with stock_sites(tmp_path) as sites:
+        other = Site(sites.primary.here, (), schema_version=-1)
+        sites.primary.reload(active_stores=TO_3)
+        before, facts = number(sites), _facts(sites)
+        verifying = Verifying(other)
+        for _ in range(2):  # the schema has moved, and has come to rest
+            verifying.step()
+        assert other.here.facts == facts
+        assert (_facts(sites), number(sites), goals(sites)["BUM"]) == (facts, before, 3)
 
 
 @SHARED
