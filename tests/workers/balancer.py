@@ -25,6 +25,8 @@ class Balancer:
 
     def close(self) -> None:
         """Hang up everywhere."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)  # closing it alone wakes nobody who waits on it
         self._socket.close()
         self.hang_up()
 

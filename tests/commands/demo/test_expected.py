@@ -68,8 +68,9 @@ def test_the_rules_are_those_of_the_sample_record_types() -> None:
     assert {name: store for name, store in stores.items() if isinstance(store, str)} == BY_STORE
     through = {name: store for name, store in stores.items() if isinstance(store, dict)}
     assert {name: (store["of"], store["through"]) for name, store in through.items()} == BY_HEADER
-    also = {name: one["also_sent_to"]["store_of_name"] for name, one in declared.items() if "also_sent_to" in one}
-    assert also == TO_OTHER_PARTY
+    also = {name: one["also_sent_to"] for name, one in declared.items() if "also_sent_to" in one}
+    names = {name: column for name, rule in also.items() for kind, column in rule.items() if kind == "store_of_name"}
+    assert names == TO_OTHER_PARTY
     clears = {name: set(one["when_missing"]) for name, one in declared.items() if "when_missing" in one}
     assert clears == {name: set(columns) for name, columns in CLEARED.items()}
 

@@ -196,15 +196,18 @@ def test_the_application_writes_while_the_applier_applies(stock: Stock) -> None:
             key = f"own{len(own)}"
             connection.execute("INSERT INTO transact VALUES (?, 'b', 'n1', ?, 'nw')", (key, len(own)))
             own.append(key)
+            time.sleep(0.002)  # SQLite knows no queue: who asks again at once may have the lock for ever
 
     stock.forget()
     thread = threading.Thread(target=application)
     thread.start()
-    for batch in range(15):
-        stock.apply("transact", *[(f"in{batch}-{n}", "k", "n2", batch * 100 + n, "nw") for n in range(30)])
-        stock.take_away("transact", (f"in{batch}-0",))
-    stop.set()
-    thread.join(PATIENCE)
+    try:
+        for batch in range(15):
+            stock.apply("transact", *[(f"in{batch}-{n}", "k", "n2", batch * 100 + n, "nw") for n in range(30)])
+            stock.take_away("transact", (f"in{batch}-0",))
+    finally:
+        stop.set()
+        thread.join(PATIENCE)
     assert stock.logged() == {("transact", key) for key in own}
     assert stock.fetch("SELECT count(*) FROM transact WHERE store_ID = 'k'") == [(15 * 29,)]
     assert stock.fetch("SELECT count(*) FROM transact WHERE store_ID = 'b'") == [(len(own),)]
