@@ -65,6 +65,10 @@ class DatabaseUnavailable(TryLater):
     """The database could not be reached, was locked for too long, or its disk is full."""
 
 
+class DatabaseDamaged(MsyncdError):
+    """The database's file is none of a database, or is damaged: it has to be restored."""
+
+
 class PeerUnreachable(TryLater):
     """The other end did not answer, or the line broke."""
 

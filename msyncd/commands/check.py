@@ -1,5 +1,6 @@
 """`msyncd check`: every problem of the configuration at once, before anything runs."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from msyncd.commands.group import Command
 from msyncd.commands.options import config_path, json_option
 from msyncd.commands.output import count, print_json
 from msyncd.commands.site import plugins_of, shown
-from msyncd.errors import ConfigurationInvalid, Problem, TryLater, WrongUsage
+from msyncd.errors import ConfigurationInvalid, DatabaseDamaged, Problem, TryLater, WrongUsage
 
 if TYPE_CHECKING:
     from msyncd.settings.values import Settings
@@ -82,15 +83,28 @@ def _look_everywhere() -> Findings:
         found.problems += check_site(look(loaded.settings, plugins))
     except TryLater as unreachable:
         found.unreachable = unreachable
-    except WrongUsage as wrong:  # a database that msyncd cannot sync, or an address that it does not understand
-        found.problems.append(_of_the_database(loaded.settings, wrong))
+    # a database that msyncd cannot sync, an address that it does not understand, or a file that has to be restored
+    except (WrongUsage, DatabaseDamaged) as wrong:
+        found.problems.append(_of_the_database(loaded.settings, wrong.what, wrong.hint))
+    found.problems += _not_writable(loaded.settings)
     return found
 
 
-def _of_the_database(settings: "Settings", wrong: WrongUsage) -> Problem:
+def _not_writable(settings: "Settings") -> "Iterator[Problem]":
+    """A warning: whoever checks need not be the user that runs msyncd."""
+    from msyncd.databases.health import UNWRITABLE_HINT, file_of, unwritable
+
+    file = file_of(settings.this_site.database)
+    if file is not None:
+        for one in unwritable(file):
+            what = f"{one} cannot be written by this user: so nothing syncs"
+            yield _of_the_database(settings, what, UNWRITABLE_HINT, "warning")
+
+
+def _of_the_database(settings: "Settings", what: str, hint: str, severity: str = "error") -> Problem:
     place = settings.places.get("this_site.database")
     at = (place.file, place.line, place.column) if place else (settings.file.name, 1, 1)
-    return Problem(*at, wrong.what, wrong.hint)
+    return Problem(*at, what, hint, severity)
 
 
 def _print_document(found: Findings) -> None:

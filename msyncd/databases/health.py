@@ -1,7 +1,9 @@
 """How a database is set up, as far as syncing depends on it: for `msyncd doctor`, a dialect each. Only reads."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from msyncd.databases.interface import Database, Reader
@@ -17,6 +19,26 @@ class Setting:
     name: str
     value: str
     advice: str = ""
+
+
+def file_of(url: str) -> Path | None:
+    """The file of a SQLite database; None where a server has it."""
+    scheme, _, rest = url.partition(":///")
+    return Path(rest) if scheme == "sqlite" else None
+
+
+def unwritable(file: Path) -> Iterator[Path]:
+    """What this user may not write of a SQLite database: file, those beside it, folder. Nothing if none is there."""
+    if not os.access(file, os.F_OK):
+        return
+    for one in (file, *(file.with_name(f"{file.name}{ending}") for ending in ("-wal", "-shm", "-journal"))):
+        if os.access(one, os.F_OK) and not os.access(one, os.R_OK | os.W_OK):
+            yield one
+    if not os.access(file.parent, os.W_OK | os.X_OK):
+        yield file.parent
+
+
+UNWRITABLE_HINT: Final = "give the user of msyncd the application's group; SQLite writes beside its file too"
 
 
 def settings_of(database: Database) -> tuple[Setting, ...]:

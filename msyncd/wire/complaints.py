@@ -4,6 +4,7 @@ from typing import Final, Literal, NamedTuple
 
 from msyncd.errors import (
     CloneRefused,
+    DatabaseDamaged,
     FactsChanged,
     HelloAgain,
     LoginRefused,
@@ -73,6 +74,7 @@ _VERDICTS: Final[tuple[tuple[type[MsyncdError], Verdict], ...]] = (
     (FactsChanged, Verdict(409, "facts")),
     (BodyTooSlow, Verdict(408, "busy")),
     (TryLater, Verdict(503, "busy")),
+    (DatabaseDamaged, Verdict(503, "busy")),  # the caller has nothing to mend: it waits until it is restored
     (MsyncdError, Verdict(403, "refused")),
 )
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from msyncd.commands.doctor.finding import Finding, unless
 from msyncd.commands.output import size
-from msyncd.databases.health import LARGE_WAL
+from msyncd.databases.health import LARGE_WAL, UNWRITABLE_HINT, file_of, unwritable
 from msyncd.settings.values import Secret, Settings
 
 _OTHERS: Final = stat.S_IROTH | stat.S_IWOTH
@@ -23,7 +23,7 @@ def look_at_files(settings: Settings) -> Iterator[Finding]:
     yield from _configuration(settings)
     yield from _secrets(settings)
     yield from _state_directory(settings.state_directory)
-    file = _file_of(settings.this_site.database)
+    file = file_of(settings.this_site.database)
     if file is not None:
         yield from _database(file)
     yield from _room(settings.state_directory, "the state directory")
@@ -81,12 +81,10 @@ def _state_directory(folder: Path) -> Iterator[Finding]:
 
 
 def _database(file: Path) -> Iterator[Finding]:
-    if not file.exists():
+    if not os.access(file, os.F_OK):
         return  # whoever opens it says so
-    for one, needs in ((file, os.R_OK | os.W_OK), (file.parent, os.W_OK | os.X_OK)):
-        if not os.access(one, needs):
-            hint = "give the user of msyncd the application's group; SQLite writes beside its file too"
-            yield Finding("files", "error", f"{one} cannot be written", hint)
+    for one in unwritable(file):
+        yield Finding("files", "error", f"{one} cannot be written", UNWRITABLE_HINT)
     wal = file.with_name(f"{file.name}-wal")
     wal_size = wal.stat().st_size if wal.exists() else 0
     yield unless(
@@ -112,12 +110,6 @@ def _room(folder: Path, what: str) -> Iterator[Finding]:
         f"only {size(free)} are free beside {what}, in {there}",
         "make room: on a full disk nothing is lost, but nothing syncs either",
     )
-
-
-def _file_of(url: str) -> Path | None:
-    """The file of a SQLite database; None where a server has it."""
-    scheme, _, rest = url.partition(":///")
-    return Path(rest) if scheme == "sqlite" else None
 
 
 def _mode(path: Path) -> int:

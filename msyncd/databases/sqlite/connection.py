@@ -7,10 +7,15 @@ from pathlib import Path
 from urllib.parse import quote
 
 from msyncd.databases.interface import RowRejected
-from msyncd.errors import DatabaseUnavailable, MsyncdError, WrongUsage
+from msyncd.errors import DatabaseDamaged, DatabaseUnavailable, MsyncdError, WrongUsage
 
 BUSY_SECONDS = 10.0
 """How long to wait for another program's write lock before giving up until later."""
+
+_DAMAGED = {
+    sqlite3.SQLITE_NOTADB: "if this_site.database names the right file, restore it from a backup: docs/restore.md",
+    sqlite3.SQLITE_CORRUPT: "stop msyncd and the application, and restore the file from a backup: docs/restore.md",
+}
 
 
 def path_of(url: str) -> Path:
@@ -24,10 +29,10 @@ def path_of(url: str) -> Path:
 def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
     """A connection in autocommit mode that changes nothing of the application's own settings.
 
-    Raises DatabaseUnavailable if there is no such database: msyncd never makes one.
+    Raises DatabaseUnavailable if there is no such database: msyncd never makes one. Raises DatabaseDamaged.
     """
     with mapped(str(path)):
-        if not path.is_file():
+        if not _is_there(path):
             raise DatabaseUnavailable(
                 f"there is no database {path}", hint="start the application once, or correct this_site.database"
             )
@@ -55,9 +60,18 @@ def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
         return connection
 
 
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise DatabaseUnavailable(
+            f"{path}: {error.strerror}", hint="check that its folder is open to the user that runs msyncd"
+        ) from error
+
+
 @contextmanager
 def mapped(what: str = "the database") -> Iterator[None]:
-    """Turn the driver's errors into ours: the row is at fault, or waiting can mend it."""
+    """Turn the driver's errors into ours: the row is at fault, waiting can mend it, or only a person with a backup."""
     try:
         yield
     except MsyncdError:
@@ -78,6 +92,11 @@ def mapped(what: str = "the database") -> Iterator[None]:
         if "type 'str'" in str(error) or "not supported" in str(error):
             raise RowRejected(str(error)) from error
         raise
+    except sqlite3.DatabaseError as error:
+        hint = _DAMAGED.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+        if hint is None:
+            raise
+        raise DatabaseDamaged(f"{what}: {error}", hint=hint) from error
 
 
 def _hint(error: sqlite3.OperationalError) -> str:

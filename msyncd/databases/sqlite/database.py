@@ -59,7 +59,7 @@ class SQLiteDatabase(Database):
 
     def install(self, capture: Capture) -> Installed:
         tables = self.describe()
-        with self._writing() as connection:
+        with self._writing() as connection, mapped(str(self.path)):
             done = install.install(connection, capture, tables)
             width = install.log_width(connection)
         self._types = {one.name: one for one in capture.record_types}
@@ -92,7 +92,7 @@ class SQLiteDatabase(Database):
             install.renew_words(writer.connection, facts, site)
 
     def remove(self) -> tuple[str, ...]:
-        with self._writing() as connection:
+        with self._writing() as connection, mapped(str(self.path)):
             return install.remove(connection)
 
     # --- looking out ------------------------------------------------------------------------------------------------
