@@ -62,13 +62,16 @@ class Command(_WithExamples):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run it."""
-        if not self.acts:
-            return super().invoke(ctx)
-        from msyncd.commands.noting import noted
+        from msyncd.commands.log import logged_to_stderr  # not for a list of commands, which answers at once
 
-        with noted(ctx) as ended:
-            ended.status = super().invoke(ctx)
-        return ended.status
+        with logged_to_stderr():
+            if not self.acts:
+                return super().invoke(ctx)
+            from msyncd.commands.noting import noted
+
+            with noted(ctx) as ended:
+                ended.status = super().invoke(ctx)
+            return ended.status
 
 
 class Group(_WithExamples, click.Group):

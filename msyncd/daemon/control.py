@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 
 from msyncd.daemon.complaints import in_words
-from msyncd.daemon.single import running_in
+from msyncd.daemon.single import running_in, unwritable
 from msyncd.errors import MsyncdError
 
 SOCKET = "control.sock"
@@ -89,12 +89,17 @@ class ControlServer:
         self._open = True
 
     def start(self) -> None:
-        """Listen. An old socket is taken away: its daemon has ended, since this one holds the lock."""
-        (self._directory / SOCKET).unlink(missing_ok=True)
+        """Listen. An old socket is taken away: its daemon has ended, since this one holds the lock.
+
+        Raises StateDirectoryInvalid.
+        """
         before = os.umask(0o177)
         try:
+            (self._directory / SOCKET).unlink(missing_ok=True)
             with _address(self._directory) as address:
                 self._socket.bind(address)
+        except OSError as error:
+            raise unwritable(self._directory, error) from error
         finally:
             os.umask(before)
         self._socket.listen(8)

@@ -92,10 +92,15 @@ class _Text:
     def __call__(self, _logger: Any, _method: str, event: Event) -> str:
         at, level, what = event.pop("timestamp", ""), str(event.pop("level", "info")), event.pop("event", "")
         exception = event.pop("exception", None)
-        pairs = " ".join(f"{key}={_shown(value)}" for key, value in event.items())
+        pairs = in_pairs(event)
         line = " ".join(part for part in (f"{level:<7}", _one_line(str(what)), pairs) if part)
         text = f"{line}\n{exception}" if exception else line
         return _prefixed(text, level) if self._prefixed else f"{at} {text}"
+
+
+def in_pairs(event: Event) -> str:
+    """What is left of an event as `key=value key="a value"`."""
+    return " ".join(f"{key}={_shown(value)}" for key, value in event.items())
 
 
 def _shown(value: Any) -> str:

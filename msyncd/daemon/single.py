@@ -64,10 +64,15 @@ def _opened(home: Path) -> int:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         return os.open(home / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise StateDirectoryInvalid(
-            f"the state directory {home} cannot be written: {error.strerror}",
-            hint="create it for this user, or name another as state_directory",
-        ) from error
+        raise unwritable(home, error) from error
+
+
+def unwritable(home: Path, error: OSError) -> StateDirectoryInvalid:
+    """What to say of a state directory in which nothing can be made."""
+    return StateDirectoryInvalid(
+        f"the state directory {home} cannot be written: {error.strerror}",
+        hint="create it for this user, or name another as state_directory",
+    )
 
 
 def _locked(handle: int, how: int) -> bool:

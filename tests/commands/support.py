@@ -1,8 +1,11 @@
 """Sites as an admin has them: YAML files and SQLite databases in a folder, commands, a primary that answers."""
 
 import json
+import os
+import shutil
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +28,7 @@ from msyncd.wire.login import Account, Login
 from msyncd.wire.server import Server
 from msyncd.wire.tokens import Tokens
 from tests import warm
+from tests.servers import absent
 
 ROOT = Path(__file__).parents[2]
 
@@ -164,6 +168,16 @@ class _OneAccount:
 def run(*arguments: str | Path, **environment: str) -> "subprocess.CompletedProcess[str]":
     """`msyncd` as a process of its own: for exit statuses and what stands on which stream."""
     return warm.run(*arguments, environment=environment)
+
+
+def as_others(*words: str | Path) -> "subprocess.CompletedProcess[str]":
+    """`msyncd` by somebody whom the rights of files hold, as they do not hold root."""
+    command = [sys.executable, "-m", "msyncd", *map(str, words)]
+    if os.geteuid() == 0:
+        if shutil.which("setpriv") is None:
+            absent("root cannot become powerless: setpriv is needed")
+        command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--", *command]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
 
 
 def invoke(*arguments: str | Path) -> Result:

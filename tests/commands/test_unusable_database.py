@@ -1,30 +1,15 @@
 """A database that cannot be written, or is none: one line that says what to do, at every command; the daemon waits."""
 
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests import warm
-from tests.commands.support import Country, invoke, run
+from tests.commands.support import Country, as_others, invoke, run
 from tests.daemon.conftest import until
-from tests.servers import absent
 
 DAMAGED = 78
 NOT_WRITTEN = "attempt to write a readonly database; check that its file and folder can be written by the user"
-
-
-def as_others(*words: str | Path) -> "subprocess.CompletedProcess[str]":
-    """`msyncd` by somebody whom the rights of files hold, as they do not hold root."""
-    command = [sys.executable, "-m", "msyncd", *map(str, words)]
-    if os.geteuid() == 0:
-        if shutil.which("setpriv") is None:
-            absent("root cannot become powerless: setpriv is needed")
-        command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--", *command]
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
 
 
 @pytest.mark.parametrize("command", ["init", "sync", "remove"])
