@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -31,11 +31,13 @@ def plugins(as_json: bool) -> int:
     loaded, problems = plugins_of(settings)
     figures = plugin_figures(settings.state_directory)
     reports = loaded.report()
+    loads = {one.name for one in reports}
+    reports += [_still_running(name, one) for name, one in figures.items() if name not in loads]
     added, failed = _added(loaded)
     for line in failed:
         note(line)
     if as_json:
-        documents = [_document(one, figures.get(one.name, {})) for one in reports]
+        documents = [{**_document(one, figures.get(one.name, {})), "loads": one.name in loads} for one in reports]
         commands = sorted(added)
         print_json(
             {"format": 1, "plugins": documents, "commands": commands, "problems": [asdict(one) for one in problems]}
@@ -50,6 +52,15 @@ def plugins(as_json: bool) -> int:
         for problem in problems:
             click.echo(shown(problem))
     return 78 if any(one.severity == "error" for one in problems) else 0
+
+
+def _still_running(name: str, figure: Mapping[str, Any]) -> "PluginReport":
+    """A plugin that the daemon runs as it was loaded, while what the files say of it now does not load."""
+    from msyncd.plugins import PluginReport
+
+    told = {one: figure[one] for one in ("calls", "seconds", "failures", "last_failure", "builtin", "settings")}
+    origin = f"{figure['origin']}, as it was"
+    return PluginReport(name=name, origin=origin, hooks=tuple(figure["hooks"]), **told)
 
 
 def _added(loaded: "Plugins") -> tuple[Mapping[str, click.Command], list[str]]:

@@ -85,7 +85,7 @@ def status_of_daemon(state_directory: Path) -> dict[str, Any] | None:
 
 
 def plugin_figures(state_directory: Path) -> dict[str, dict[str, Any]]:
-    """Calls, seconds and failures by plugin, of the running daemon; nothing if none runs."""
+    """What the running daemon tells of each of its plugins (daemon/answering.py); nothing if none runs."""
     told = _told(state_directory, "plugins") or {}
     return {name: {**one, "last_failure": one.get("last")} for name, one in told.items()}
 

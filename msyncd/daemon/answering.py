@@ -98,7 +98,16 @@ class Answering:
         if life is None:
             raise self._not_yet()
         return {
-            one.name: {"calls": one.calls, "seconds": one.seconds, "failures": one.failures, "last": one.last_failure}
+            one.name: {
+                "origin": one.origin,
+                "builtin": one.builtin,
+                "hooks": one.hooks,
+                "settings": one.settings,
+                "calls": one.calls,
+                "seconds": one.seconds,
+                "failures": one.failures,
+                "last": one.last_failure,
+            }
             for one in life.site.here.plugins.report()
         }
 

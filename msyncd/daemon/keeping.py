@@ -4,7 +4,8 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import structlog
 from starlette.types import ASGIApp
@@ -19,6 +20,7 @@ from msyncd.daemon.notify import Notifier
 from msyncd.daemon.planned import plan_of
 from msyncd.daemon.report import Report
 from msyncd.daemon.swapping import needs_another_site, swap
+from msyncd.daemon.words import files_edited
 from msyncd.errors import ConfigurationInvalid, MsyncdError, Problem
 from msyncd.flow.here import Clock, utc_now
 from msyncd.flow.plan import Plan
@@ -56,6 +58,7 @@ class Keeping:
         self.in_force: Settings = reloader.current
         self._begun = False
         self._wanted: Settings | None = reloader.current
+        self._edited: dict[Path, None] = {}
         self._look = False
         self._refused: tuple[Problem, ...] = ()
         self._turns = threading.Condition()
@@ -134,6 +137,7 @@ class Keeping:
         change = self._reloader.refresh()
         if change is not None:
             self._wanted, self._refused = change.new, ()
+            self._edited = dict.fromkeys([*self._edited, *change.edited])
         problems = self._reloader.problems
         if problems != before:
             for one in problems:
@@ -206,7 +210,8 @@ class Keeping:
             self.in_force = new
             self.life.swapped()
         logging.configure(new.log)
-        changed = "; ".join(lines) or "files only"
+        changed = "; ".join(lines) or files_edited(self._edited, new.file.parent)
+        self._edited = {}
         self._log.info("the edited configuration is in force", changed=changed)
         self.took_in(changed)
 
@@ -287,15 +292,5 @@ class Keeping:
             stands_alone=settings.stands_alone,
             live=settings.sync.live and settings.sync.interval > 0,
             paused=settings.sync.interval == 0,
-            problems=[
-                {
-                    "file": one.file,
-                    "line": one.line,
-                    "column": one.column,
-                    "severity": one.severity,
-                    "message": one.message,
-                    "hint": one.hint,
-                }
-                for one in self.problems
-            ],
+            problems=[asdict(one) for one in self.problems],
         )

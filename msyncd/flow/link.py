@@ -34,7 +34,7 @@ def stopped_between(types: TypeSet, theirs: Sequence[SpokenType], *, peer: int) 
     """Why a record type does not travel between this site and a peer. Both ends come to the same words."""
     by_name = {one.name: one for one in theirs}
     stopped: dict[str, str] = {
-        name: f"stopped on site {peer}: {one.stopped}" for name, one in by_name.items() if one.stopped is not None
+        name: f"on site {peer} {one.stopped}" for name, one in by_name.items() if one.stopped is not None
     }
     for name, one in types.types.items():
         other = by_name.get(name)

@@ -278,7 +278,8 @@ def record_types(reader: Reader, here: Here, *, installed: bool) -> tuple[Record
     wanted = {one.sync_id for one in here.settings.sync_with}
     for peer, one in sorted(known.items()):
         for name, reason in (one.stopped or {}).items() if peer in wanted else ():
-            stopped.setdefault(name, f"with site {peer}: {reason}" if here.is_primary else reason)
+            named = f"site {peer}" in reason or not here.is_primary
+            stopped.setdefault(name, reason if named else f"with site {peer}: {reason}")
     return tuple(
         RecordTypeStatus(one.name, "stopped" if one.name in stopped else "ok", stopped.get(one.name))
         for one in here.settings.record_types

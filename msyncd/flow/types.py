@@ -97,7 +97,7 @@ def resolve(settings: Settings, tables: Mapping[str, Table]) -> tuple[TypeSet, t
         problems += errors
         fatal = [error for error in errors if error.severity == "error"]
         if found is None or fatal:
-            stopped[declared.name] = fatal[0].message
+            stopped[declared.name] = fatal[0].message.removeprefix(f"{declared.name}: ")
         else:
             types[declared.name] = found
     _stop_lines(settings.record_types, types, stopped)

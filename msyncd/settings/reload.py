@@ -19,11 +19,15 @@ from msyncd.settings.watch import contents_digest, plugin_paths, watched_files
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A good edit: what was in force, and what is to be from now on. `plugin_files`: a plugin's own file was edited."""
+    """A good edit: what was in force, and what is to be from now on. `plugin_files`: a plugin's own file was edited.
+
+    `edited` are the files and folders in which other things stand than before.
+    """
 
     old: Settings
     new: Settings
     plugin_files: bool = False
+    edited: tuple[Path, ...] = ()
 
 
 class Reloader:
@@ -44,6 +48,7 @@ class Reloader:
         self._newest: InForce = self._look()
         self._current: Settings = self._newest.settings
         self._plugins = contents_digest(plugin_paths(self._current))
+        self._contents = _contents(self._current)
         self._read = contents_digest(self.files())
 
     def _look(self) -> InForce:
@@ -90,8 +95,10 @@ class Reloader:
             # The values too, not only the files: a variable of the environment may stand for another text now.
             same = new == old and plugins == self._plugins
             edited = plugins != self._plugins
+            before, self._contents = self._contents, _contents(new)
+            files = tuple(path for path, content in self._contents.items() if before.get(path) != content)
             self._current, self._plugins = new, plugins
-            return None if same else Change(old, new, plugin_files=edited)
+            return None if same else Change(old, new, plugin_files=edited, edited=files)
 
     def accept(self, state_directory: Path | None = None) -> None:
         """What is in force was taken in: it counts from now on. Raises MsyncdError if that cannot be noted.
@@ -101,3 +108,7 @@ class Reloader:
         with self._lock:
             if self._newest.loaded is not None and self._newest.settings == self._current:
                 self._newest = self._newest.accept(state_directory)
+
+
+def _contents(settings: Settings) -> dict[Path, str]:
+    return {path: contents_digest([path]) for path in watched_files(settings)}

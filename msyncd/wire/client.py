@@ -231,7 +231,7 @@ class PrimaryClient:
     def _unreachable(self, error: Exception) -> PeerUnreachable:
         if self._lines.closed:
             return PeerUnreachable("this end is stopping")
-        what, hint = _why(error)
+        what, hint = _why(error, plain=self._url.startswith("http:"))
         return PeerUnreachable(f"{self._host}: {what}", hint=hint)
 
     def _count(self, one: Traffic) -> None:
@@ -245,6 +245,9 @@ def _unpacked(answer: _Answer, limit: int) -> bytes:
     if answer.encoding.strip().lower() == ENCODING:
         return decompress(answer.body, limit)
     return answer.body
+
+
+_AGAIN: Final = "nothing is lost; the daemon tries again by itself"
 
 
 def _was_cut(error: BaseException | None) -> bool:
@@ -262,7 +265,7 @@ def _was_cut(error: BaseException | None) -> bool:
     return False
 
 
-def _why(error: Exception) -> tuple[str, str]:
+def _why(error: Exception, *, plain: bool) -> tuple[str, str]:
     """In words, and what to do. Not the library's own text: it may hold a proxy's password."""
     if isinstance(error, requests.exceptions.SSLError):
         return "its certificate is not trusted, or TLS failed", "see ca_certificate, and `msyncd check-connection`"
@@ -271,7 +274,8 @@ def _why(error: Exception) -> tuple[str, str]:
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return "no answer to the connection", "is the line up? a firewall?"
     if isinstance(error, requests.exceptions.Timeout | urllib3.exceptions.ReadTimeoutError):
-        return "it did not answer in time", "it is tried again by itself"
+        return "it did not answer in time", _AGAIN
     if _was_cut(error):
-        return "the connection was cut", "it is tried again by itself"
+        # a port that expects TLS hangs up on whoever speaks without
+        return "the connection was cut", f"does the primary speak https there? {_AGAIN}" if plain else _AGAIN
     return "it cannot be reached", "is the line up? see `msyncd check-connection`"

@@ -218,6 +218,16 @@ def test_a_record_type_that_one_end_lacks_is_stopped_and_said(country: Country) 
     assert "  thing is stopped: site 1 has no record type thing\n" in invoke("status", "-c", country.satellite).stdout
 
 
+def test_a_record_type_whose_table_is_missing_at_one_end_is_said_at_both(country: Country) -> None:
+    with country.serving():
+        country.execute("satellite", "DROP TABLE trans_line; DROP TABLE item")
+        invoke("sync", "-c", country.satellite)
+    at_satellite = invoke("status", "-c", country.satellite).stdout
+    assert "  item is stopped: the database has no table item\n" in at_satellite
+    at_primary = invoke("status", "-c", country.primary).stdout
+    assert "  item is stopped: on site 2 the database has no table item\n" in at_primary
+
+
 def test_problems_of_the_configuration_stand_in_the_status(country: Country) -> None:
     country.edit(country.folder / "types.yaml", "{table: item,", "{table: itm,")
     document = answer("status", "-c", country.satellite)

@@ -10,6 +10,7 @@ from msyncd.daemon.backoff import Backoff
 from msyncd.daemon.boundary import Boundary
 from msyncd.daemon.complaints import Complaints
 from msyncd.daemon.loop import Loop
+from msyncd.daemon.words import in_one_line
 from msyncd.errors import LoginRefused, PeerUnreachable
 from tests.daemon.conftest import until
 
@@ -205,3 +206,13 @@ def test_a_step_that_hangs_is_no_sign_of_life_unless_it_said_so() -> None:
     let_go.set()
     loop.stop()
     assert loop.join(5)
+
+
+@pytest.mark.parametrize(
+    ("errors", "words"), [(0, ""), (1, "1 problem in the configuration"), (2, "2 problems in the")]
+)
+def test_how_it_goes_counts_what_is_wrong(errors: int, words: str) -> None:
+    problems = [{"severity": "error"}] * errors + [{"severity": "warning"}]
+    line = in_one_line({"site": 1, "listening": "here", "problems": problems})
+    assert line.startswith(f"primary, listening on here{'; ' if words else ''}{words}")
+    assert bool(words) == ("problem" in line)

@@ -1,10 +1,12 @@
 """An edit is taken in while the daemons run, as one value; a bad one changes nothing."""
 
+import json
 import signal
 import time
 from typing import Any
 
 from msyncd.daemon.control import ask
+from tests import warm
 from tests.daemon.conftest import TYPES, Country, until
 
 PLUGIN = """
@@ -81,6 +83,13 @@ def test_a_broken_file_or_a_table_that_is_not_there_changes_nothing_until_it_is_
     assert "has synced as site 2, not 3" in wrong["message"]
 
 
+def _plugins(country: Country, file: str) -> list[dict[str, Any]]:
+    done = warm.run("plugins", "--json", "-c", country.folder / file)
+    assert done.returncode == 78, done.stderr
+    plugins: list[dict[str, Any]] = json.loads(done.stdout)["plugins"]
+    return plugins
+
+
 def test_a_plugins_file_is_loaded_anew_and_a_broken_one_changes_nothing(country: Country) -> None:
     country.write("limit.py", PLUGIN.format(limit=10))
     country.edit("site1.yaml", "state_directory", "plugins: [{module: limit.py}]\nstate_directory")
@@ -89,7 +98,7 @@ def test_a_plugins_file_is_loaded_anew_and_a_broken_one_changes_nothing(country:
     until(lambda: country.rows(1, "msyncd_quarantine"))
     assert not country.has(1, "stock", "k1")
     country.write("limit.py", PLUGIN.format(limit=100))
-    until(lambda: "is in force" in country.log(1))
+    until(lambda: 'is in force changed="only the text of limit.py"' in country.log(1))
     country.stock(2, "k2", "s2", 50)
     until(lambda: country.has(1, "stock", "k2"))
     country.write("limit.py", "this is not python\n")
@@ -98,6 +107,11 @@ def test_a_plugins_file_is_loaded_anew_and_a_broken_one_changes_nothing(country:
     country.stock(2, "k4", "s2", 50)
     until(lambda: country.has(1, "stock", "k4"))
     assert not country.has(1, "stock", "k3")
+    running = {one["name"]: one for one in _plugins(country, "site1.yaml")}
+    assert running["limit"]["loads"] is False, "it runs as it was"
+    assert running["limit"]["hooks"] == ["msyncd_check"]
+    assert running["limit"]["calls"] > 0
+    assert all(one["loads"] for name, one in running.items() if name != "limit")
     country.write("limit.py", PLUGIN.format(limit=1000))
     until(lambda: not errors(country, 1))
     country.stock(2, "k5", "s2", 150)

@@ -87,6 +87,14 @@ def test_plain_http_where_tls_is_expected(primary: Primary) -> None:
     assert (names(steps), steps[-1].ok) == (["name", "tcp", "tls"], False)
 
 
+def test_tls_where_plain_http_is_expected(start: StartPrimary, authority: Authority) -> None:
+    primary = start(authority.listen)
+    step = check(target(primary, url=primary.url.replace("https:", "http:")))[-1]
+    assert (step.name, step.ok) == ("log-in", False)
+    assert step.hint.startswith("does the primary speak https there? "), step.hint
+    assert "by itself" in step.hint
+
+
 def test_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
