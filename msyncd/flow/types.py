@@ -301,14 +301,17 @@ def _stores_problems(settings: Settings, tables: Mapping[str, Table]) -> list[Pr
     stores = settings.stores
     if stores is None:
         return []
-    place = settings.places.get("stores")
-    at = (place.file, place.line, place.column) if place else (settings.file.name, 1, 1)
+
+    def problem(setting: str, what: str) -> Problem:
+        place = stores.places.get(setting) or Place(settings.file.name, 1, 1)
+        return Problem(place.file, place.line, place.column, f"stores: {what}", "correct the name")
+
     table = tables.get(stores.table.casefold())
     if table is None:
-        return [Problem(*at, f"stores: the database has no table {stores.table}", "correct the name")]
+        return [problem("table", f"the database has no table {stores.table}")]
     return [
-        Problem(*at, f"stores: table {table.name} has no column {column}", "correct the name")
-        for column in (stores.key, stores.code, stores.name)
+        problem(setting, f"table {table.name} has no column {column}")
+        for setting, column in (("key", stores.key), ("code", stores.code), ("name", stores.name))
         if column is not None and table.column(column) is None
     ]
 

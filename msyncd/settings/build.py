@@ -143,8 +143,12 @@ def _path(written: str | None, base: Path) -> Path | None:
 
 
 def _stores(parts: list[RecordTypes]) -> StoresTable | None:
-    section: StoresSection | None = next((one.part.model.stores for one in parts if one.part.model.stores), None)
-    return StoresTable(given(section.table), given(section.key), section.code, section.name) if section else None
+    for part in (one.part for one in parts):
+        section: StoresSection | None = part.model.stores
+        if section is not None:
+            places = dict(places_in(given(part.tree.child("stores")), part.file))
+            return StoresTable(given(section.table), given(section.key), section.code, section.name, places)
+    return None
 
 
 def _declared(parts: list[RecordTypes]) -> Iterator[DeclaredType]:

@@ -85,12 +85,16 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class StoresTable:
-    """`stores`: the table where stores are declared, its key, the code by which the YAML calls them, their name."""
+    """`stores`: the table where stores are declared, its key, the code by which the YAML calls them, their name.
+
+    `places` are those of its values, the whole at "".
+    """
 
     table: str
     key: str
     code: str | None = None
     name: str | None = None
+    places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

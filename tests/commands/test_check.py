@@ -41,6 +41,18 @@ def test_every_problem_of_the_files_at_once_on_standard_output(country: Country)
     assert done.stderr == "2 errors: see docs/configuration.md\n"
 
 
+def test_what_is_wrong_with_the_table_of_stores_is_found_in_its_own_file(country: Country) -> None:
+    country.edit(country.folder / "types.yaml", "code: code, name: name_ID", "code: kode, name: nom")
+    lines = run("check", "-c", country.satellite).stdout.splitlines()
+    assert [line.split(";")[0] for line in lines] == [
+        "types.yaml:1:39: stores: table store has no column kode",
+        "types.yaml:1:51: stores: table store has no column nom",
+    ]
+    country.edit(country.folder / "types.yaml", "stores: {table: store,", "stores: {table: stor,")
+    (line,) = run("check", "-c", country.satellite).stdout.splitlines()
+    assert line == "types.yaml:1:17: stores: the database has no table stor; correct the name"
+
+
 def test_what_the_tables_say_is_found_with_its_place(country: Country) -> None:
     country.edit(country.folder / "types.yaml", "{table: item,", "{table: itm,")
     country.edit(country.folder / "types.yaml", "store: store_ID", "store: shop_ID")
