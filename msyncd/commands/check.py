@@ -1,5 +1,6 @@
 """`msyncd check`: every problem of the configuration at once, before anything runs."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
@@ -9,8 +10,8 @@ import click
 from msyncd.commands.group import Command
 from msyncd.commands.options import config_path, json_option
 from msyncd.commands.output import count, print_json
-from msyncd.commands.site import plugins_of, shown
-from msyncd.errors import ConfigurationInvalid, DatabaseDamaged, Problem, TryLater, WrongUsage
+from msyncd.commands.site import plugins_from, shown
+from msyncd.errors import DatabaseDamaged, Problem, TryLater, WrongUsage
 
 if TYPE_CHECKING:
     from msyncd.settings.values import Settings
@@ -53,7 +54,10 @@ def check(as_json: bool) -> int:
             click.echo(shown(one))
     if found.errors:
         if not as_json:
-            click.echo(f"{count(found.errors, 'error')}: see docs/configuration.md", err=True)
+            rest = "; the tables are looked at when the files are in order" if found.settings is None else ""
+            click.echo(f"{count(found.errors, 'error')}: see docs/configuration.md{rest}", err=True)
+            if found.unreachable is not None:
+                click.echo(f"the tables could not be looked at: {found.unreachable}", err=True)
         return INVALID
     if found.unreachable is not None:
         raise found.unreachable
@@ -63,18 +67,17 @@ def check(as_json: bool) -> int:
 
 
 def _look_everywhere() -> Findings:
-    from msyncd.settings import load
+    from msyncd.settings.loading import attempt
 
     found = Findings()
-    try:
-        loaded = load(config_path())
-    except ConfigurationInvalid as invalid:
-        found.problems += invalid.problems
+    made = attempt(config_path(), os.environ)
+    found.problems += made.problems
+    plugins, problems = plugins_from(made.plugins)
+    found.problems += problems
+    loaded = made.loaded
+    if loaded is None:
         return found
     found.settings = loaded.settings
-    found.problems += loaded.warnings
-    plugins, problems = plugins_of(loaded.settings)
-    found.problems += problems
     found.problems += plugins.config_checked(None, loaded.settings)
     from msyncd.flow.checking import check_site
     from msyncd.flow.looking import look

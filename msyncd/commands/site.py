@@ -1,5 +1,6 @@
 """What most commands begin with: the configuration, its plugins, and the site."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from msyncd.commands.options import config_path
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from msyncd.plugins import Plugins
     from msyncd.settings import Loaded
     from msyncd.settings.in_force import InForce
-    from msyncd.settings.values import Settings
+    from msyncd.settings.values import PluginEntry, Settings
 
 
 def in_force_here() -> "InForce":
@@ -38,10 +39,15 @@ def settings_here() -> "Settings":
 
 def plugins_of(settings: "Settings") -> "tuple[Plugins, list[Problem]]":
     """The plugins that load, and the problems of those that do not."""
+    return plugins_from(settings.plugins)
+
+
+def plugins_from(entries: "Sequence[PluginEntry]") -> "tuple[Plugins, list[Problem]]":
+    """The same of entries, as a configuration with errors has them too."""
     from msyncd.plugins import Plugins
     from msyncd.rules import BUILTIN
 
-    return Plugins.load(settings.plugins, builtin=BUILTIN)
+    return Plugins.load(entries, builtin=BUILTIN)
 
 
 def look_here(settings: "Settings | None" = None) -> "Look":

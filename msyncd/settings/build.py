@@ -45,7 +45,7 @@ def build(sources: Sources) -> Settings:
         listen=Listen(listen.host, listen.port, _path(listen.tls_certificate, base), _path(listen.tls_key, base)),
         stores=_stores(sources.record_types),
         record_types=tuple(_declared(sources.record_types)),
-        plugins=tuple(_plugins(sources)),
+        plugins=tuple(plugin_entries(sources)),
         log=LogSettings(model.log.level, model.log.format),
         state_directory=choose(model.state_directory, sources.path, sources.environment).path,
         max_sync_id=model.max_sync_id,
@@ -202,13 +202,16 @@ def needed_columns(section: RecordTypeSection) -> tuple[str, ...]:
     return tuple(one for one in found if one is not None)
 
 
-def _plugins(sources: Sources) -> Iterator[PluginEntry]:
+def plugin_entries(sources: Sources) -> Iterator[PluginEntry]:
+    """The plugins that are listed. Where errors were found, those in whose entries there is none."""
     main = given(sources.main)
     for at, section in enumerate(main.model.plugins):
         tree = main.tree.at(("plugins", at))
-        module, settings = given(tree.child("module")), tree.child("settings")
+        module, settings = tree.child("module"), tree.child("settings")
+        if module is None or section.module is None or tree.damaged:
+            continue
         yield PluginEntry(
-            module=given(section.module),
+            module=section.module,
             settings=_unwritten(section.settings),
             base=sources.base,
             place=Place(main.file, module.mark.line, module.mark.column),

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from msyncd.errors import ConfigurationInvalid, Problem
-from msyncd.settings.build import build
+from msyncd.settings.build import build, plugin_entries
 from msyncd.settings.check_record_types import check_record_types
 from msyncd.settings.check_sites import check_sites
 from msyncd.settings.check_trust import check_state_directory, check_trust
 from msyncd.settings.sources import read_all
 from msyncd.settings.validate import Findings
-from msyncd.settings.values import Settings
+from msyncd.settings.values import PluginEntry, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +27,14 @@ class Loaded:
 class Attempt:
     """What came of reading a configuration. `files` are all that it depends on, also those that are not there (yet).
 
-    `contents` is what stood in the YAML files.
+    `contents` is what stood in the YAML files. `plugins` are the entries that are right, also where others are not.
     """
 
     loaded: Loaded | None
     problems: tuple[Problem, ...]
     files: tuple[Path, ...]
     contents: Mapping[Path, bytes] = field(default_factory=dict, repr=False)
+    plugins: tuple[PluginEntry, ...] = ()
 
 
 def load(path: Path, *, environment: Mapping[str, str] = os.environ) -> Loaded:
@@ -58,4 +59,5 @@ def attempt(path: Path, environment: Mapping[str, str], instead: Mapping[Path, b
         check_state_directory(sources.main, sources, findings)
     problems = findings.sorted()
     loaded = None if findings.errors else Loaded(build(sources), problems)
-    return Attempt(loaded, problems, (*sources.contents, *sources.referred), dict(sources.contents))
+    plugins = tuple(plugin_entries(sources)) if sources.main is not None else ()
+    return Attempt(loaded, problems, (*sources.contents, *sources.referred), dict(sources.contents), plugins)

@@ -1,7 +1,7 @@
 """A value of a YAML file with its place, and the numbers that remember how they were written."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,6 +51,16 @@ class Node:
         if isinstance(self.value, tuple):
             return [node.plain() for node in self.value]
         return self.value
+
+    @property
+    def damaged(self) -> bool:
+        """Whether anything in it was pruned."""
+        return self.pruned or any(one.damaged for one in self._below())
+
+    def _below(self) -> "Collection[Node]":
+        if isinstance(self.value, dict):
+            return self.value.values()
+        return self.value if isinstance(self.value, tuple) else ()
 
     def child(self, step: str | int) -> "Node | None":
         """The value under a key or at an index; None if there is none."""

@@ -38,7 +38,33 @@ def test_every_problem_of_the_files_at_once_on_standard_output(country: Country)
     assert all(map(LINE.match, lines)), lines
     assert lines[0].startswith("satellite.yaml:1:22: sync_id must be from 1 to 64, not 99; ")
     assert lines[1].startswith("satellite.yaml:4:1: ")
-    assert done.stderr == "2 errors: see docs/configuration.md\n"
+    assert done.stderr == "2 errors: see docs/configuration.md; the tables are looked at when the files are in order\n"
+
+
+def test_broken_plugins_are_named_beside_errors_of_the_files(country: Country) -> None:
+    """But not those in whose own entries something is wrong: what they say would only follow from it."""
+    plugins = (
+        "plugins:\n"
+        "  - {module: transfers, settings: {finalized_status: fn}}\n"
+        "  - {module: gone.py}\n"
+        "  - {module: transfers, settings: {finalised_status: '${NOT_SET}'}}\n"
+        "  - {settings: {}}\n"
+    )
+    country.edit(country.satellite, "record_types:", f"colour: blue\n{plugins}record_types:")
+    done = run("check", "-c", country.satellite)
+    assert done.returncode == 78
+    places = [":".join(line.split(":")[1:3]) for line in done.stdout.splitlines()]
+    assert places == ["4:1", "6:54", "7:14", "8:54", "9:5"], done.stdout
+    assert "gone.py" in done.stdout
+
+
+def test_what_plugins_have_and_a_database_that_is_away_are_both_said(country: Country) -> None:
+    country.edit(country.satellite, "record_types:", "plugins: [{module: gone.py}]\nrecord_types:")
+    country.database("satellite").unlink()
+    done = run("check", "-c", country.satellite)
+    assert done.returncode == 78
+    assert done.stdout.startswith("satellite.yaml:4:20: ")
+    assert "the tables could not be looked at: there is no database" in done.stderr
 
 
 def test_what_is_wrong_with_the_table_of_stores_is_found_in_its_own_file(country: Country) -> None:
