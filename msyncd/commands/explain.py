@@ -54,6 +54,11 @@ def _show(here: "Here", told: "Explanation") -> None:
     _line("edited on", f"{told.edited_on}: {told.refusal or _may_edit(told)}")
     for number, one in enumerate(told.destinations):
         _line("goes to" if not number else "", f"site {one.site}, {here.peer(one.site).name}: {one.reason}")
+    if told.not_asked:
+        names = ", ".join(told.not_asked)
+        _line(
+            "not asked", f"{names}: a plugin that routes by the row, which is not kept here, may send it elsewhere too"
+        )
     for site in told.unsent_to:
         _line("unsent", f"its last change has not reached site {site} yet")
     for text in (*told.waiting,):

@@ -15,7 +15,10 @@ from msyncd.model import PRIMARY, Changes, Cursor, RecordType, Row, StoreFact, V
 
 @dataclass(frozen=True)
 class Lineage:
-    """A record and the headers above it, as far as they are known here. `row` None: not in this database."""
+    """A record and the headers above it, as far as they are known here.
+
+    `row` None: not in this database. `passed` is then its row in the spool, None if that is not kept (any more).
+    """
 
     record_type: RecordType
     key: Row
@@ -23,6 +26,7 @@ class Lineage:
     parent: "Lineage | None" = None
     store: str | None = None
     route: Value = None
+    passed: Row | None = None
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class Explanation:
     """All that can be said of a record, in words where words are needed.
 
     `here` says whether it stands in this database and `why_here` why or why not; `unsent_to` names the peers that do
-    not have its last change yet. `refusal` is the guard's message, if this site may not edit it.
+    not have its last change yet. `refusal` is the guard's message, if this site may not edit it. `not_asked` are the
+    plugins that route and could not be asked, since they go by a row that is not known here.
     """
 
     record_type: str
@@ -44,6 +49,7 @@ class Explanation:
     refusal: str | None
     sent_to: str
     destinations: tuple[Destination, ...]
+    not_asked: tuple[str, ...]
     unsent_to: tuple[int, ...]
     waiting: tuple[str, ...]
     quarantine: tuple[tuple[int, str], ...]
@@ -90,23 +96,37 @@ def _lineage(reader: Reader, found: Look, one: RecordType, key: Row) -> Lineage:
     here = found.here
     row = reader.rows(one, [key]).get(key)
     passed = spool.relayed(reader, one.name, [key]).get(key) if found.installed and row is None else None
+    spooled = spool.spooled(reader, one, [key]).get(key) if passed else None
+    store, route = (passed.store, passed.route) if passed else (None, None)
     if one.through is None:
         if row is None:
-            return Lineage(one, key, None, None, passed.store if passed else None, passed.route if passed else None)
-        store = row[one.index(one.store_column)] if one.store_column in one.columns and one.store_column else None
+            return Lineage(one, key, None, None, store, route, spooled)
+        of_row = row[one.index(one.store_column)] if one.store_column in one.columns and one.store_column else None
         route = row[one.index(one.also_sent_to.column)] if one.also_sent_to else None
-        return Lineage(one, key, row, None, None if store is None else str(store), route)
+        return Lineage(one, key, row, None, None if of_row is None else str(of_row), route)
     parent_key = row[one.index(one.through.column)] if row is not None else passed.parent if passed else None
     if parent_key is None:
-        return Lineage(one, key, row, None, passed.store if passed else None, passed.route if passed else None)
+        return Lineage(one, key, row, None, store, route, spooled)
     parent = _lineage(reader, found, here.types.types[one.through.parent], (parent_key,))
-    route = row[one.index(one.also_sent_to.column)] if one.also_sent_to and row is not None else parent.route
-    return Lineage(one, key, row, parent, parent.store, route)
+    if row is not None and one.also_sent_to:
+        route = row[one.index(one.also_sent_to.column)]
+    return Lineage(one, key, row, parent, parent.store, route if one.also_sent_to else parent.route, spooled)
 
 
 def changes_of(line: Lineage) -> Changes:
-    """The record as routing sees it."""
-    return Changes(line.record_type, [line.key], [line.row], stores=[line.store], routes=[line.route])
+    """The record as routing sees it: what only passes through here is routed by its row in the spool."""
+    row = line.passed if line.row is None else line.row
+    return Changes(line.record_type, [line.key], [row], stores=[line.store], routes=[line.route])
+
+
+def _not_asked(here: Here, line: Lineage) -> tuple[str, ...]:
+    """Plugins that route by the row of the record or of a header, where that is not known."""
+    step: Lineage | None = line
+    while step is not None and (step.row is not None or step.passed is not None):
+        step = step.parent
+    if step is None:
+        return ()
+    return tuple(one.name for one in here.plugins.report() if not one.builtin and "msyncd_route" in one.hooks)
 
 
 def _explained(reader: Reader, found: Look, line: Lineage) -> Explanation:
@@ -129,6 +149,7 @@ def _explained(reader: Reader, found: Look, line: Lineage) -> Explanation:
         refusal,
         one.sent_to,
         destinations,
+        _not_asked(here, line) if known else (),
         tuple(_unsent(reader, here, line, destinations)) if found.installed else (),
         tuple(_waiting(reader, line)) if found.installed else (),
         tuple(_quarantined(reader, line)) if found.installed else (),

@@ -200,6 +200,42 @@ def test_a_relayed_record_is_known_at_the_primary(country: Country) -> None:
     }
 
 
+HIDES = """
+from msyncd import Route, hookimpl
+
+
+@hookimpl
+def msyncd_route(record_type, changes):
+    if record_type.name != "transact":
+        return None
+    return [Route(remove_sites=frozenset({3})) if one == "hide" else None for one in changes.column("status")]
+"""
+
+
+def test_a_plugin_that_routes_is_asked_of_a_relayed_record_too(country: Country) -> None:
+    country.write("hides.py", HIDES)
+    country.edit(country.primary, ", copies_of: all", ", copies_of: []")
+    country.edit(country.primary, "name: Kalo,", "name: Kalo, copies_of: [BUM],")
+    country.edit(country.primary, "record_types:", "plugins: [{module: hides.py}]\nrecord_types:")
+    with country.serving():
+        invoke("sync", "-c", country.satellite)
+        rows = "('T1', 'S2', NULL, 'hide'), ('T2', 'S2', NULL, 'nw')"
+        country.execute("satellite", f"INSERT INTO transact VALUES {rows}")
+        line = "INSERT INTO item VALUES ('I1', 'x', 1)"
+        country.execute("primary", line)
+        invoke("sync", "-c", country.satellite)
+        country.execute("satellite", "INSERT INTO trans_line VALUES (1, 'T1', 'I1', 1)")
+        assert invoke("sync", "-c", country.satellite).exit_code == 0
+    assert country.rows("primary", "SELECT ID FROM transact") == []
+    assert set(_goes_to(_explained(country, "primary", "transact", "T1"))) == {1, 2}
+    assert set(_goes_to(_explained(country, "primary", "transact", "T2"))) == {1, 2, 3}
+    assert _explained(country, "primary", "transact", "T1")["not_asked"] == []
+    country.execute("primary", "DELETE FROM msyncd_spool WHERE type = 'transact'")  # as when every destination has it
+    for record in (("transact", "T1"), ("trans_line", "1")):
+        assert _explained(country, "primary", *record)["not_asked"] == ["hides"]
+        assert "  not asked   hides: " in invoke("explain", *record, "-c", country.primary).stdout
+
+
 @pytest.mark.parametrize(
     ("given", "words"), [(["itm", "I1"], "there are item, store, "), (["item", "I1", "I2"], "the key of item is ID")]
 )
