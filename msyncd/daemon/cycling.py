@@ -15,6 +15,7 @@ from msyncd.daemon.loop import Loop
 from msyncd.daemon.report import Report
 from msyncd.daemon.site import Site
 from msyncd.errors import Interrupted, MsyncdError, TryLater
+from msyncd.flow.pulling import Kept
 from msyncd.model import PRIMARY, CycleSummary
 
 REQUEST_SECONDS = 420.0
@@ -164,9 +165,26 @@ class Cycling:
             left_to_send=summary.left_to_send,
             left_to_receive=summary.left_to_receive,
         )
-        say = self._log.info if summary.sent or summary.received or summary.refused else self._log.debug
-        say("cycle", sent=summary.sent, received=summary.received, refused=summary.refused, waiting=summary.waiting)
+        self._tell(summary)
         self._finished()
+
+    def _tell(self, summary: CycleSummary) -> None:
+        """One line, if anything moved; and what came and could not be taken, as the primary says of what was sent."""
+        counts = {name: getattr(summary, name) for name in ("sent", "received", "refused", "waiting", "quarantined")}
+        moved = any(counts[name] for name in counts if name != "waiting")
+        say = self._log.info if moved else self._log.debug
+        say("cycle", **counts)
+        satellite = self._site.satellite
+        kept = satellite.last_kept if satellite is not None else Kept()
+        if not summary.quarantined or kept.newest is None:
+            return
+        said = {"record": f"{kept.newest.record_type} {', '.join(map(str, kept.newest.key))}"}
+        self._log.warning(
+            "changes that came are in quarantine here, see `msyncd quarantine list`",
+            changes=kept.changes,
+            **said,
+            reason=kept.newest.reason,
+        )
 
     def _failed(self, error: Exception, seconds: float) -> None:
         later = error.try_later if isinstance(error, MsyncdError) else True

@@ -29,7 +29,7 @@ from msyncd.flow.pour import work_of_piece
 from msyncd.flow.receive import Batchwork, received
 from msyncd.flow.settle import quarantine_waiting
 from msyncd.flow.telling import mark_told, standing
-from msyncd.model import PRIMARY, AppliedBatch, Cursor, Row
+from msyncd.model import PRIMARY, AppliedBatch, Cursor, Refusal, Row
 
 if TYPE_CHECKING:
     from msyncd.flow.satellite import Progress, Satellite
@@ -125,9 +125,10 @@ def _take(satellite: "Satellite", pulled: Pulled, reply: PullReply, request: Pul
     mark = _mark_of(pulled, reply)
     if nothing and not reply.refusals and not reply.wanted and mark == pulled.mark and not request.standing:
         return 0
-    return take(
-        Incoming(here, satellite.link.stopped, pulled, reply, mark, tuple(request.include), tuple(request.standing))
+    incoming = Incoming(
+        here, satellite.link.stopped, pulled, reply, mark, tuple(request.include), tuple(request.standing)
     )
+    return take(incoming, satellite.kept)
 
 
 def _mark_of(pulled: Pulled, reply: PullReply) -> str:
@@ -164,13 +165,26 @@ class _Took:
     left: Row | None = None
 
 
-def take(one: Incoming) -> int:
-    """Take a reply in, in one transaction or, where much has to leave, several; how many changes it brought."""
+@dataclass(slots=True)
+class Kept:
+    """How many changes that came are in quarantine here, and the newest of them."""
+
+    changes: int = 0
+    newest: Refusal | None = None
+
+
+def take(one: Incoming, kept: Kept | None = None) -> int:
+    """Take a reply in, in one transaction or, where much has to leave, several; how many changes it brought.
+
+    What went to quarantine is added to `kept`.
+    """
     plugins, applied, left = one.here.plugins, 0, None
     while True:
         took = one.here.database.with_care(partial(_receive, one=one, left=left))
         if refused := took.outcome.refusals():
             plugins.refused(refused)
+            if kept is not None:
+                kept.changes, kept.newest = kept.changes + len(refused), refused[-1]
         for batch in took.told:
             plugins.committed(batch)
         applied, left = applied + took.outcome.applied, took.left

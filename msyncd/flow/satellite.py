@@ -40,6 +40,9 @@ class Satellite:
         self.link: Link | None = None
         self.trust = dict(trust or {})
         self.rounds = 0
+        self.kept = pulling.Kept()
+        """What went to quarantine here since a cycle last ended well; `last_kept` is that of the one before."""
+        self.last_kept = pulling.Kept()
 
     def cycle(self, progress: Progress = silent) -> CycleSummary:
         """Hello if none was said since the last change, then push, then pull. Raises MsyncdError.
@@ -72,7 +75,9 @@ class Satellite:
             else:
                 if left == 0:
                     self._note_success()
-                return replace(self._summary(sent, received, refused), left_to_receive=left)
+                summary = self._summary(sent, received, refused)
+                self.last_kept, self.kept = self.kept, pulling.Kept()
+                return replace(summary, left_to_receive=left, quarantined=self.last_kept.changes)
         raise AssertionError("the last attempt returned or raised")
 
     def _note_success(self) -> None:

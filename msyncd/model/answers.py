@@ -91,7 +91,10 @@ class AppliedBatch:
 
 @dataclass(frozen=True, slots=True)
 class CycleSummary:
-    """What one cycle did, for `msyncd_cycle_finished`, the log and `msyncd sync`."""
+    """What one cycle did, for `msyncd_cycle_finished`, the log and `msyncd sync`.
+
+    `refused` is what the primary refused of that which was sent, `quarantined` what this site did of that which came.
+    """
 
     sent: int = 0
     received: int = 0
@@ -100,3 +103,4 @@ class CycleSummary:
     left_to_send: int = 0
     left_to_receive: int | None = 0
     problem: str | None = None
+    quarantined: int = 0

@@ -205,3 +205,24 @@ def test_refused_changes_stand_in_the_primarys_log_with_the_first_reason(country
     (line,) = [one for one in country.log(1).splitlines() if "changes refused" in one]
     assert "warning" in line
     assert all(one in line for one in ("site=2", "changes=1", 'record="stock bad"', 'reason="not this one"'))
+
+
+def test_a_satellite_says_what_it_could_not_take(country: Country) -> None:
+    country.db[2].executescript(
+        "DROP TABLE item; CREATE TABLE item (ID TEXT PRIMARY KEY, name TEXT CHECK (length(name) < 9))"
+    )
+    country.start(1, 2)
+    country.item("first")
+    until(lambda: country.has(2, "item", "first"))
+    assert "quarantined=1" not in country.log(2)
+    country.item("long", "a name that is too long")
+    until(lambda: "in quarantine here" in country.log(2))
+    line = next(one for one in country.log(2).splitlines() if "in quarantine here" in one)
+    assert (
+        ' warning changes that came are in quarantine here, see `msyncd quarantine list` changes=1 record="item' in line
+    )
+    assert "CHECK constraint failed" in line
+    country.item("second")
+    until(lambda: country.has(2, "item", "second"))
+    assert country.log(2).count("quarantined=1") == 1, "each is counted once"
+    assert country.log(2).count("in quarantine here") == 1
