@@ -14,7 +14,7 @@ from msyncd.flow.fill import begin_anew
 from msyncd.flow.handover import moves
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import aside, bundles, fills, marks, meta, refusals, sites
-from msyncd.flow.ledger.aside import Aside
+from msyncd.flow.ledger.aside import REFERENCES, Aside
 from msyncd.flow.ledger.fills import Fill
 from msyncd.flow.ledger.sites import Known
 from msyncd.flow.receive import records_of
@@ -155,7 +155,7 @@ def _offered(reader: Reader, here: Here, site: int, told: Sequence[Standing]) ->
             tuple(one.columns),
             tuple(one.row),
             f"deleted here, but on site {site} {one.reason}; retry puts it back, discard leaves it there",
-            "references",
+            REFERENCES,
             here.now(),
             detail=aside.OFFERED,
         )

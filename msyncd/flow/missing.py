@@ -5,6 +5,7 @@ from collections.abc import Collection
 from msyncd.databases.interface import Reader
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import spool
+from msyncd.flow.ledger.aside import REFERENCES
 from msyncd.flow.ledger.cleared import Cleared
 from msyncd.flow.outcome import Outcome, aside_of, take_out
 from msyncd.flow.receive import Batchwork, Work
@@ -95,9 +96,9 @@ def _keep(here: Here, one: Work, reference: Reference, lacking: dict[int, Row], 
         if central and here.is_primary and outcome.origin != PRIMARY:
             # the primary is where such records are made and deleted: nothing will bring this one
             reason = f"refers to {what}, which the primary does not have (deleted, or never made there)"
-            outcome.keep("refused", aside_of(here, one, key, outcome.origin, reason, "references"))
+            outcome.keep("refused", aside_of(here, one, key, outcome.origin, reason, REFERENCES))
         else:
-            outcome.keep("waits", aside_of(here, one, key, outcome.origin, what, "references"))
+            outcome.keep("waits", aside_of(here, one, key, outcome.origin, what, REFERENCES))
 
 
 def _clear(one: Work, reference: Reference, lacking: dict[int, Row]) -> list[Cleared]:

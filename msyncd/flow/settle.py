@@ -6,7 +6,7 @@ from dataclasses import replace
 from msyncd.databases.interface import Writer
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import aside
-from msyncd.flow.ledger.aside import Aside
+from msyncd.flow.ledger.aside import REFERENCES, Aside
 from msyncd.flow.outcome import Outcome
 from msyncd.model import Changes
 from msyncd.plugins import Failed
@@ -17,11 +17,16 @@ def quarantine_waiting(writer: Writer, site: int, outcome: Outcome) -> None:
     still = aside.waiting(writer, site)
     if not still:
         return
-    named = [replace(one, reason=f"waited for {one.reason}, which did not come") for one in still]
+    named = [replace(one, reason=_in_words(one)) for one in still]
     aside.stop_waiting(writer, [(one.record_type, one.key) for one in named])
     aside.quarantine(writer, named)
     for one in named:
         outcome.kept[(one.record_type, one.key)] = ("refused", one, True)
+
+
+def _in_words(one: Aside) -> str:
+    """A missing record is named; the reason of a plugin's Wait is a sentence of its own."""
+    return f"waited for {one.reason}, which did not come" if one.plugin == REFERENCES else f"waited: {one.reason}"
 
 
 def quarantine_failed(writer: Writer, here: Here, failed: Iterable[tuple[Changes, Failed]]) -> None:

@@ -2,6 +2,7 @@
 
 from msyncd.databases.interface import Reader
 from msyncd.flow.here import Here
+from msyncd.flow.ledger.aside import REFERENCES
 from msyncd.flow.outcome import Outcome, aside_of, take_out
 from msyncd.flow.receive import Batchwork, Work
 from msyncd.flow.types import Reference
@@ -91,13 +92,13 @@ def _keep(here: Here, one: Work, child: str, held: Held, outcome: Outcome) -> No
         some = ", ".join("/".join(map(str, key)) for key in keys[:SHOWN])
         more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
         reason = f"{len(keys)} {child} here still refer to it: {some}{more}"
-        outcome.keep("refused", aside_of(here, one, value, outcome.origin, reason, "references"))
+        outcome.keep("refused", aside_of(here, one, value, outcome.origin, reason, REFERENCES))
 
 
 def _wait(here: Here, one: Work, child: str, held: Held, outcome: Outcome) -> None:
     for value, keys in _by_target(held).items():
         reason = f"the end of {child} {'/'.join(map(str, keys[0]))}, which refers to it"
-        outcome.keep("waits", aside_of(here, one, value, outcome.origin, reason, "references"))
+        outcome.keep("waits", aside_of(here, one, value, outcome.origin, reason, REFERENCES))
 
 
 def _by_target(held: Held) -> dict[Row, list[Row]]:

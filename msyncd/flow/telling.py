@@ -23,7 +23,12 @@ def standing(reader: Reader, here: Here) -> tuple[Standing, ...]:
     types = here.types.types
     told = []
     for one in aside.quarantined(reader) if aside.count_quarantined(reader, PRIMARY) else ():
-        if one.operation == "delete" and one.plugin == "references" and one.detail != TOLD and one.record_type in types:
+        if (
+            one.operation == "delete"
+            and one.plugin == aside.REFERENCES
+            and one.detail != TOLD
+            and one.record_type in types
+        ):
             record_type = types[one.record_type]
             row = reader.rows(record_type, [one.key]).get(one.key)
             if row is not None:

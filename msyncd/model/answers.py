@@ -21,7 +21,10 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """The change is kept aside and tried again by itself with each later batch."""
+    """The change is kept aside and tried again with each later batch, until its sender is level.
+
+    What still waits then goes to quarantine as `waited: reason` (P17), so a reason says what has to happen.
+    """
 
     reason: str
 

@@ -60,6 +60,21 @@ def test_wait_is_tried_again_by_itself_with_each_batch(tmp_path: Path) -> None:
         assert sites.primary.quarantine == sites.primary.waiting == []
 
 
+def test_p17_what_a_plugin_lets_wait_is_in_quarantine_once_its_sender_is_level(tmp_path: Path) -> None:
+    source = """def msyncd_check(record_type, changes, context):
+    if record_type.name == "stock" and context.site == 1:
+        return [Wait("the count is open") for _ in changes.keys]
+"""
+    with with_plugin(tmp_path, source) as sites:
+        stock(sites[2], "a", "BUM")
+        sites.sync()
+        assert sites.primary.waiting == []
+        for site in (sites.primary, sites[2]):
+            assert [(one.reason, one.plugin) for one in site.quarantine] == [
+                ("waited: the count is open", "third_party")
+            ]
+
+
 def test_replace_stands_at_the_primary_and_comes_back_to_its_site(tmp_path: Path) -> None:
     source = """def msyncd_check(record_type, changes, context):
     if record_type.name == "stock" and context.site == 1:

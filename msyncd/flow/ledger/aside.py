@@ -20,6 +20,9 @@ They keep nothing else back: not their lines, not the primary's version, not a h
 DATABASE = "database"
 """The plugin of changes that a database rejected because of their own values (P21)."""
 
+REFERENCES = "references"
+"""The plugin of changes that refer to a record that is not here (P17)."""
+
 Record = tuple[str, Row]
 """A record type's name and a key."""
 
