@@ -61,11 +61,19 @@ class TryLater(MsyncdError):
     exit_status = 75
 
 
-class DatabaseUnavailable(TryLater):
+class _OfTheDatabase(MsyncdError):
+    """`where` is its file or server: it stands before the words here. The other end is told `told`, without it."""
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
+        super().__init__(f"{where}: {what}" if where else what, hint=hint)
+        self.told = what
+
+
+class DatabaseUnavailable(_OfTheDatabase, TryLater):
     """The database could not be reached, was locked for too long, or its disk is full."""
 
 
-class DatabaseDamaged(MsyncdError):
+class DatabaseDamaged(_OfTheDatabase):
     """The database's file is none of a database, or is damaged: it has to be restored."""
 
 

@@ -4,6 +4,7 @@ import base64
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from http.client import RemoteDisconnected
 from pathlib import Path
@@ -176,18 +177,16 @@ class PrimaryClient:
         if answer.status != 200:
             raise self._refused(answer, logged_in=name != "hello")
         if answer.content_type not in FORMATS:
-            raise error_of(complaint_of_status(answer.status, self._host), logged_in=True)
+            raise error_of(complaint_of_status(answer.status, self._host), logged_in=True, by="")
         return decode(_unpacked(answer, MESSAGE_BYTES), kind, answer.content_type)
 
     def _refused(self, answer: _Answer, *, logged_in: bool) -> MsyncdError:
         """What the other end, or something between, complained about."""
-        complaint = complaint_of_status(answer.status, self._host)
         if answer.content_type in FORMATS:
-            try:
+            with suppress(MessageInvalid):  # JSON, but not ours: a proxy's
                 complaint = decode(_unpacked(answer, _COMPLAINT_BYTES), Complaint, answer.content_type)
-            except MessageInvalid:  # JSON, but not ours: a proxy's
                 return error_of(complaint, logged_in=logged_in)
-        return error_of(complaint, logged_in=logged_in)
+        return error_of(complaint_of_status(answer.status, self._host), logged_in=logged_in, by="")
 
     def _exchange(self, url: str, body: bytes, headers: dict[str, str], seconds: float) -> _Answer:
         """One request and its answer. Repeated once if a kept connection turned out to be closed.

@@ -92,16 +92,21 @@ _BY_STATUS: Final[dict[int, Kind]] = {
 
 
 def complaint_of(error: MsyncdError) -> tuple[int, Complaint]:
-    """The HTTP status and the Complaint that tell this error to the caller."""
+    """The HTTP status and the Complaint that tell this error to the caller; not where this end's database is."""
     verdict = next(verdict for kind, verdict in _VERDICTS if isinstance(error, kind))
     retry_after: float | None = getattr(error, "retry_after", None)
     if verdict.kind == "busy" and retry_after is None:
         retry_after = RETRY_SECONDS
-    return verdict.status, Complaint(verdict.kind, error.what, error.hint, retry_after)
+    what: str = getattr(error, "told", error.what)
+    hint = "it has to be restored there" if isinstance(error, DatabaseDamaged) else error.hint
+    return verdict.status, Complaint(verdict.kind, what, hint, retry_after)
 
 
-def error_of(complaint: Complaint, *, logged_in: bool) -> MsyncdError:
-    """The error that a Complaint tells. `logged_in`: the call carried a token, not a password."""
+def error_of(complaint: Complaint, *, logged_in: bool, by: str = "the primary") -> MsyncdError:
+    """The error that a Complaint tells. `logged_in`: the call carried a token, not a password.
+
+    `by` is named where the words could be taken for this end's own trouble; "" if they say it themselves.
+    """
     what, hint = complaint.what, complaint.hint
     match complaint.kind:
         case "login" if logged_in:
@@ -117,7 +122,8 @@ def error_of(complaint: Complaint, *, logged_in: bool) -> MsyncdError:
         case "facts":
             return FactsChanged(what, hint=hint)
         case "busy":
-            return PeerBusy(what, hint=hint, retry_after=complaint.retry_after)
+            named = what if not by or what.startswith(by) else f"{by}: {what}"
+            return PeerBusy(named, hint=hint, retry_after=complaint.retry_after)
         case "too_large":
             return MessageTooLarge(what, hint=hint)
         case "invalid":

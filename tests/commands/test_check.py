@@ -64,7 +64,7 @@ def test_what_plugins_have_and_a_database_that_is_away_are_both_said(country: Co
     done = run("check", "-c", country.satellite)
     assert done.returncode == 78
     assert done.stdout.startswith("satellite.yaml:4:20: ")
-    assert "the tables could not be looked at: there is no database" in done.stderr
+    assert "satellite.db: there is no database; start the application once" in done.stderr
 
 
 def test_what_is_wrong_with_the_table_of_stores_is_found_in_its_own_file(country: Country) -> None:

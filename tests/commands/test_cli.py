@@ -114,7 +114,7 @@ def test_exit_statuses(country: Country) -> None:
     country.database("satellite").unlink()
     done = run("status", "-c", country.satellite)
     assert (done.returncode, done.stdout) == (75, "")
-    assert done.stderr.startswith("Error: there is no database")
+    assert "satellite.db: there is no database; " in done.stderr
     assert done.stderr.count("\n") == 1
 
 

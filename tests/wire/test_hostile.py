@@ -207,6 +207,22 @@ def test_the_flow_s_errors_are_told(primary: Primary, raw: Raw, error: Exception
     assert ("Retry-After" in answer.headers) == (status == 503)
 
 
+@pytest.mark.parametrize("kind", [errors.DatabaseUnavailable, errors.DatabaseDamaged])
+def test_a_caller_is_not_told_where_the_database_is(
+    primary: Primary, raw: Raw, kind: type[errors.DatabaseUnavailable | errors.DatabaseDamaged]
+) -> None:
+    error = kind("it is locked", where="/srv/central.db", hint="trying again")
+
+    def fail(_name: str) -> None:
+        raise error
+
+    primary.answers.before = fail
+    answer = raw.post("push", PUSH)
+    assert (answer.status_code, complaint(answer).what) == (503, "it is locked")
+    assert "/srv" not in answer.text
+    assert error.what == "/srv/central.db: it is locked", "this end's own log has it"
+
+
 @pytest.mark.parametrize("name", ["push", "pull", "wait", "compare", "give"])
 def test_a_surprise_is_logged_once_and_not_shown(primary: Primary, raw: Raw, name: str) -> None:
     def fail(_name: str) -> None:

@@ -157,7 +157,9 @@ class MariaDBDatabase(Database):
                 yield current
             return
         if not self._turn.acquire(timeout=TURN_SECONDS):
-            raise DatabaseUnavailable(f"{self.address}: another step of msyncd is still writing", hint="trying again")
+            raise DatabaseUnavailable(
+                "another step of msyncd is still writing", where=str(self.address), hint="trying again"
+            )
         try:
             with self._writers.lent(Session.begin) as session:
                 writer = MariaDBWriter(

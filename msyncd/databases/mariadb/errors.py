@@ -86,7 +86,7 @@ def translated(error: Exception, what: str = "the database") -> Exception:
         hint = _HINTS.get(number, "")
         if not hint and number in NO_RIGHT:
             hint = "grant msyncd's user what docs/databases.md says"
-        return DatabaseUnavailable(f"{what}: {words}", hint=hint or "trying again")
+        return DatabaseUnavailable(words, where=what, hint=hint or "trying again")
     return error
 
 

@@ -37,7 +37,9 @@ class Pool:
         DatabaseUnavailable if none becomes free in time, or the server does not answer.
         """
         if not self._places.acquire(timeout=PLACE_SECONDS):
-            raise DatabaseUnavailable(f"{self._address}: every connection of msyncd is busy", hint="trying again")
+            raise DatabaseUnavailable(
+                "every connection of msyncd is busy", where=str(self._address), hint="trying again"
+            )
         try:
             session = self._begun(begin)
             try:

@@ -126,7 +126,7 @@ class Session:
         """Run one statement as it stands; how many rows it found or wrote."""
         self._must_stand("do not pass over errors of the database in it")
         if self.lost or self._transaction == "ended":
-            raise DatabaseUnavailable(f"{self.address}: the transaction is lost", hint="trying again")
+            raise DatabaseUnavailable("the transaction is lost", where=str(self.address), hint="trying again")
         try:
             count = self._cursor.execute(sql)
         except (pymysql.Error, OSError, UnicodeEncodeError) as error:
@@ -177,7 +177,7 @@ class Session:
     def commit(self) -> None:
         """Commit it. Raises DatabaseUnavailable if it is lost; without the server's answer nobody knows."""
         if self._transaction == "ended" or self.lost:
-            raise DatabaseUnavailable(f"{self.address}: the transaction is lost", hint="trying again")
+            raise DatabaseUnavailable("the transaction is lost", where=str(self.address), hint="trying again")
         self._transaction = "none"
         self.run("COMMIT")
 

@@ -106,7 +106,7 @@ class Pool:
         """A connection outside any transaction, for the length of the block. Raises DatabaseUnavailable."""
         if not self._free.acquire(timeout=TURN_SECONDS):
             raise DatabaseUnavailable(
-                f"{self._address.shown}: every connection of msyncd is in use", hint="trying again"
+                "every connection of msyncd is in use", where=self._address.shown, hint="trying again"
             )
         try:
             connection = self._take()

@@ -188,7 +188,7 @@ class PostgreSQLDatabase(Database):
             return
         if not self._turn.acquire(timeout=TURN_SECONDS):
             raise DatabaseUnavailable(
-                f"{self.address.shown}: another step of msyncd is still writing", hint="trying again"
+                "another step of msyncd is still writing", where=self.address.shown, hint="trying again"
             )
         try:
             with self._writers.lend() as connection:

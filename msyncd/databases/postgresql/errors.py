@@ -57,10 +57,10 @@ def raise_ours(error: psycopg.Error, what: str = "the database") -> NoReturn:
     ):
         if code in {"42P01", "42703", "3F000"}:  # a table, column or schema has gone meanwhile
             raise DatabaseUnavailable(
-                f"{what}: {words_of(error)}", hint="its schema has changed; trying again"
+                words_of(error), where=what, hint="its schema has changed; trying again"
             ) from error
         raise error
-    raise DatabaseUnavailable(f"{what}: {words_of(error)}", hint=_hint(error, code)) from error
+    raise DatabaseUnavailable(words_of(error), where=what, hint=_hint(error, code)) from error
 
 
 # Why no connection came: the server's words are all that the driver gives.

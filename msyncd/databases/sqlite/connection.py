@@ -34,7 +34,9 @@ def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
     with mapped(str(path)):
         if not _is_there(path):
             raise DatabaseUnavailable(
-                f"there is no database {path}", hint="start the application once, or correct this_site.database"
+                "there is no database",
+                where=str(path),
+                hint="start the application once, or correct this_site.database",
             )
         connection = sqlite3.connect(
             f"file:{quote(str(path))}?mode=rw",
@@ -65,7 +67,9 @@ def _is_there(path: Path) -> bool:
         return path.is_file()
     except OSError as error:
         raise DatabaseUnavailable(
-            f"{path}: {error.strerror}", hint="check that its folder is open to the user that runs msyncd"
+            str(error.strerror),
+            where=str(path),
+            hint="check that its folder is open to the user that runs msyncd",
         ) from error
 
 
@@ -87,7 +91,7 @@ def mapped(what: str = "the database") -> Iterator[None]:
     except sqlite3.OperationalError as error:
         if "decode to UTF-8" in str(error):
             raise RowRejected(f"text that is not UTF-8: {error}") from error
-        raise DatabaseUnavailable(f"{what}: {error}", hint=_hint(error)) from error
+        raise DatabaseUnavailable(str(error), where=what, hint=_hint(error)) from error
     except sqlite3.ProgrammingError as error:
         if "type 'str'" in str(error) or "not supported" in str(error):
             raise RowRejected(str(error)) from error
@@ -96,7 +100,7 @@ def mapped(what: str = "the database") -> Iterator[None]:
         hint = _DAMAGED.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
         if hint is None:
             raise
-        raise DatabaseDamaged(f"{what}: {error}", hint=hint) from error
+        raise DatabaseDamaged(str(error), where=what, hint=hint) from error
 
 
 def _hint(error: sqlite3.OperationalError) -> str:

@@ -161,7 +161,9 @@ class SQLiteDatabase(Database):
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         if not self._turn.acquire(timeout=3 * BUSY_SECONDS):
-            raise DatabaseUnavailable(f"{self.path}: another step of msyncd is still writing", hint="trying again")
+            raise DatabaseUnavailable(
+                "another step of msyncd is still writing", where=str(self.path), hint="trying again"
+            )
         try:
             if self._writer is None:
                 self._writer = connect(self.path, writable=True)
