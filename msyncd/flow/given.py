@@ -18,7 +18,6 @@ from msyncd.errors import DatabaseUnavailable, FactsChanged, MessageInvalid
 from msyncd.flow import asking
 from msyncd.flow.accepting import speaker
 from msyncd.flow.advancing import Settlement
-from msyncd.flow.apply import NeedsMoreError
 from msyncd.flow.asking import wanted_stores
 from msyncd.flow.conflict import overrule
 from msyncd.flow.conversation import Give, GiveReply
@@ -30,6 +29,7 @@ from msyncd.flow.ledger.aside import Aside
 from msyncd.flow.ledger.asked import Asked
 from msyncd.flow.ledger.cleared import restored
 from msyncd.flow.ledger.receipts import Receipt
+from msyncd.flow.parking import NeedsMoreError
 from msyncd.flow.portion import standing_changes
 from msyncd.flow.receive import Batchwork, Work, received
 from msyncd.flow.regained import MOST

@@ -6,7 +6,7 @@ commit together, or not at all.
 
 from collections.abc import Collection, Sequence
 
-from msyncd.databases.interface import Writer
+from msyncd.databases.interface import Reader, Writer
 from msyncd.flow import conflict
 from msyncd.flow.apply import apply_rows, fired
 from msyncd.flow.check import check, keep_families
@@ -19,6 +19,7 @@ from msyncd.flow.ledger.aside import Aside, Record
 from msyncd.flow.log import log_applied, log_rows
 from msyncd.flow.missing import check_references
 from msyncd.flow.outcome import Outcome, aside_of, take_out
+from msyncd.flow.parking import ROUNDS, StillParkedError, keep_takers
 from msyncd.flow.receive import Batchwork, Work
 from msyncd.flow.relay import find_passing, forget_relayed, keep_relayed, split_relayed
 from msyncd.flow.standing import keep_referred
@@ -68,6 +69,7 @@ def _take_in(
     asked = {(name, key) for name, one in work.items() for key in one.all_keys()} if _has_uniques(here, work) else set()
     asked |= set(asked_for)
     listed = _add_kept_aside(writer, here, work, origin)
+    asked |= {(one.record_type, one.key) for one in listed}
     for one in work.values():  # what is decided below still holds when it is done: the application writes meanwhile
         writer.lock_rows(one.record_type, one.all_keys())
     find_stores(writer, here, work)
@@ -109,15 +111,27 @@ def _has_uniques(here: Here, work: Batchwork) -> bool:
 def _add_kept_aside(writer: Writer, here: Here, work: Batchwork, origin: int) -> list[Aside]:
     """What waited is tried again with each batch, unless the batch brings a later change of it (P17).
 
-    Lines that were refused with their header are tried again with it; these are returned, since their site lists them.
+    What was refused because of another record is tried again with that one: lines with their header, and who takes a
+    unique value with who holds it. These are returned, since their site lists them.
     """
     again = aside.waiting(writer, origin)
-    headers = {(name, key) for name, one in work.items() if here.types.children[name] for key in one.all_keys()}
-    lines = (
-        [one for one in aside.quarantined(writer) if one.site == origin and one.header in headers] if headers else []
-    )
-    add_aside(here, work, [*again, *lines])
-    return lines
+    along = _kept_along(writer, here, work, origin)
+    add_aside(here, work, [*again, *along])
+    return along
+
+
+def _kept_along(reader: Reader, here: Here, work: Batchwork, origin: int) -> list[Aside]:
+    """What is in quarantine because of records of the work, and what is because of these, and so on."""
+    if not (_has_uniques(here, work) or any(here.types.children[name] for name in work)):
+        return []
+    kept = aside.kept_with_others(reader, origin)
+    reached = {(name, key) for name, one in work.items() for key in one.all_keys()} if kept else set()
+    along: list[Aside] = []
+    while more := [one for one in kept if one.header in reached]:
+        kept = [one for one in kept if one.header not in reached]
+        reached |= {(one.record_type, one.key) for one in more}
+        along += more
+    return along
 
 
 def add_aside(here: Here, work: Batchwork, changes: Sequence[Aside]) -> None:
@@ -160,11 +174,17 @@ def _apply(
     asked: set[Record],
     mark: str,
     told: list[AppliedBatch],
+    rounds: int = 0,
 ) -> None:
     """Apply the work with its hooks. Where a plugin raises, halve it until the families at fault stand alone."""
+    cleared = set(outcome.cleared)
     try:
         with writer.savepoint():
             told.append(_apply_once(writer, here, work, outcome, asked, mark))
+    except StillParkedError as error:  # nothing temporary may stand: once more, without what takes those values (P16)
+        outcome.cleared = cleared
+        keep_takers(writer, here, work, outcome, error.parked, every=rounds >= ROUNDS)
+        _apply(writer, here, work, outcome, asked, mark, told, rounds + 1)
     except _HookFailedError as error:
         if whole(here.types, work):
             _keep_failed(here, work, outcome, error.failed[0])

@@ -10,7 +10,6 @@ from msyncd.databases.interface import Reader, RowRejected, Writer
 from msyncd.databases.values import ONLY_SITE, ORIGIN
 from msyncd.errors import DatabaseUnavailable, FactsChanged
 from msyncd.flow.accepting import Accepted, accept
-from msyncd.flow.apply import NeedsMoreError
 from msyncd.flow.compare.answer import answer
 from msyncd.flow.compare.messages import Compare, Compared
 from msyncd.flow.confirming import confirm_place, has_moved_on
@@ -32,6 +31,7 @@ from msyncd.flow.given import Takings
 from msyncd.flow.greeting import greet
 from msyncd.flow.here import Here
 from msyncd.flow.ledger import fills, meta
+from msyncd.flow.parking import NeedsMoreError
 from msyncd.flow.route import interest_of
 from msyncd.flow.serving import Serving
 from msyncd.model import Cursor

@@ -11,7 +11,6 @@ import msgspec
 from msyncd.databases.interface import Reader, Writer
 from msyncd.databases.values import Scope
 from msyncd.errors import FactsChanged, TryLater
-from msyncd.flow.apply import NeedsMoreError
 from msyncd.flow.conversation import Pull, PullReply, Standing
 from msyncd.flow.ends import told
 from msyncd.flow.fill import next_place
@@ -25,6 +24,7 @@ from msyncd.flow.ledger.bundles import Streak
 from msyncd.flow.ledger.receipts import Pulled
 from msyncd.flow.outcome import Outcome, take_out
 from msyncd.flow.pace import Pace
+from msyncd.flow.parking import NeedsMoreError
 from msyncd.flow.pour import work_of_piece
 from msyncd.flow.receive import Batchwork, received
 from msyncd.flow.settle import quarantine_waiting

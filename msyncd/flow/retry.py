@@ -9,13 +9,13 @@ from typing import Final
 import msgspec
 
 from msyncd.databases.interface import RowRejected, Writer
-from msyncd.flow.apply import NeedsMoreError
 from msyncd.flow.facts import renewed
 from msyncd.flow.here import Here
 from msyncd.flow.inbound import add_aside, take_in
 from msyncd.flow.ledger import aside, meta, refusals, sites
 from msyncd.flow.ledger.aside import OFFERED, Aside, Record
 from msyncd.flow.log import log_rows
+from msyncd.flow.parking import NeedsMoreError
 from msyncd.flow.receive import Batchwork
 from msyncd.model import PRIMARY, AppliedBatch, Cursor, Table
 

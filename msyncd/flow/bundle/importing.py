@@ -6,7 +6,6 @@ from typing import Literal
 
 from msyncd.databases.interface import Reader
 from msyncd.errors import BundleRefused
-from msyncd.flow.apply import NeedsMoreError
 from msyncd.flow.bundle.merging import merged
 from msyncd.flow.bundle.messages import BundleHead, BundleItem
 from msyncd.flow.conversation import PROTOCOL_VERSION, Batch
@@ -15,6 +14,7 @@ from msyncd.flow.keys import key_of
 from msyncd.flow.ledger import bundles, meta, sites
 from msyncd.flow.ledger.aside import Record
 from msyncd.flow.ledger.bundles import Streak
+from msyncd.flow.parking import NeedsMoreError
 from msyncd.flow.types import TypeSet
 from msyncd.model import Cursor
 

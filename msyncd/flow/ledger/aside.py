@@ -31,8 +31,8 @@ Record = tuple[str, Row]
 class Aside:
     """A change kept whole. `columns` says what `row` holds; `row` None for a delete.
 
-    `reason` is what it waits for, or why it is in quarantine; `header` the record with which it was kept; `noted_at`
-    where the change log stood then.
+    `reason` is what it waits for, or why it is in quarantine; `header` the record with which it was kept: a line's
+    header, or who holds a unique value that it takes; `noted_at` where the change log stood then.
     """
 
     record_type: str
@@ -151,6 +151,12 @@ def quarantined(reader: Reader, ids: Collection[int] | None = None) -> list[Asid
     where = f" WHERE id IN ({', '.join('?' * len(ids or ())) or 'NULL'})" if few else ""
     rows = reader.execute(f"{_QUARANTINED}{where} ORDER BY id", list(ids or ()) if few else [])
     return [_of_quarantine(row) for row in rows if ids is None or row[0] in ids]
+
+
+def kept_with_others(reader: Reader, site: int) -> list[Aside]:
+    """What is in quarantine because of another record of the same site, oldest first: see `Aside.header`."""
+    sql = f"{_QUARANTINED} WHERE site = ? AND header_type IS NOT NULL ORDER BY id"
+    return [_of_quarantine(row) for row in reader.execute(sql, (site,))]
 
 
 def rejected(reader: Reader, record_types: Collection[str]) -> list[int]:
