@@ -139,7 +139,10 @@ class Reader(ABC):
     def holders(
         self, table: str, columns: Sequence[str], values: Collection[Row], key: Sequence[str]
     ) -> list[tuple[Row, Row]]:
-        """(value, key) of every row of a table that holds one of these value tuples in those columns."""
+        """(value, key) of every row of a table that holds one of these value tuples in those columns.
+
+        As the columns themselves compare: the value is the one that was asked for, whichever is held to be the same.
+        """
 
     @abstractmethod
     def page(

@@ -48,9 +48,10 @@ class Parked:
         if needed:
             raise NeedsMoreError(needed)
         for columns, holder in dict.fromkeys((it.columns, it.holder) for it in taken if it.holder in coming):
+            own = [column for column in columns if column not in one.record_type.key]  # its key must stay
             # where the table takes no temporary value, the database says of the taker what stands in its way
             with suppress(RowRejected), writer.savepoint():
-                writer.park(one.record_type, columns, holder)
+                writer.park(one.record_type, own, holder)
                 of_both = [it for it in taken if (it.columns, it.holder) == (columns, holder)]
                 self.takers.setdefault((name, holder), []).extend(of_both)
 

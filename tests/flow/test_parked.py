@@ -168,6 +168,29 @@ def test_p09_p14_a_family_whose_header_cannot_have_its_value_is_kept_once_and_wh
         assert kept(sites.primary) == kept(sites[2]) == []
 
 
+def test_p16_a_value_passes_on_in_another_spelling_and_a_key_that_is_part_of_it_stays(tmp_path: Path) -> None:
+    schema = """CREATE TABLE unit (id TEXT PRIMARY KEY, code TEXT COLLATE NOCASE UNIQUE);
+    CREATE TABLE place (shelf TEXT, bin INTEGER, item TEXT NOT NULL, PRIMARY KEY (shelf, bin), UNIQUE (bin, item));"""
+    types = "record_types:" + "".join(
+        f"\n  {name}: {{table: {name}, edited_on: primary, sent_to: every_site}}" for name in ("unit", "place")
+    )
+    with sites_on_pair(tmp_path, schema=schema, record_types=types, active_stores={2: []}) as sites:
+        sites.primary.write("INSERT INTO unit VALUES ('1', 'amox'), ('2', 'para')")
+        sites.primary.write("INSERT INTO place VALUES ('a', 1, 'i'), ('b', 1, 'j')")
+        sites.sync()
+        with sites.primary.transaction():
+            sites.primary.write("DELETE FROM unit WHERE id = '1'")
+            sites.primary.write("INSERT INTO unit VALUES ('3', 'PARA') ON CONFLICT DO NOTHING")
+            sites.primary.write("UPDATE unit SET code = 'Amox' WHERE id = '2'")
+            sites.primary.write("INSERT INTO unit VALUES ('3', 'PARA')")
+            for item, shelf in (("k", "a"), ("i", "b"), ("j", "a")):
+                sites.primary.write("UPDATE place SET item = ? WHERE shelf = ?", item, shelf)
+        sites.sync()
+        for table in ("unit", "place"):
+            assert sites[2].rows(table) == sites.primary.rows(table)
+        assert sites[2].quarantine == []
+
+
 @pytest.mark.parametrize("rounds", [0, parking.ROUNDS])
 @pytest.mark.parametrize("seed", range(6))
 def test_p16_whatever_is_rejected_each_record_is_as_it_was_or_as_it_was_sent(

@@ -21,7 +21,7 @@ def placeholder(table: str, detail: Detail) -> Value:
     if detail.kind == "uuid":
         return str(uuid4())
     if detail.kind == "text" and detail.type not in {"enum", "set", "inet4", "inet6"}:
-        return f"parked {token_hex(_TOKEN // 2)}"[-(detail.length or _TOKEN) :]
+        return f"{token_hex(_TOKEN // 2)} parked"[: detail.length or None]  # an index may look at the beginning alone
     if detail.kind == "binary" and detail.length:
         return token_bytes(detail.length if detail.type == "binary" else min(detail.length, _TOKEN))
     if detail.kind in {"date", "timestamp"}:

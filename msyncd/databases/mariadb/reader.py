@@ -71,7 +71,6 @@ class MariaDBReader(LogReader):
     def holders(
         self, table: str, columns: Sequence[str], values: Collection[Row], key: Sequence[str]
     ) -> list[tuple[Row, Row]]:
-        """As the database itself compares, not byte for byte: a unique index or reference does so too."""
         return self._held(table, columns, values, key, "")
 
     def _held(

@@ -56,6 +56,7 @@ class Wanted:
         self.columns = columns
         kinds = [kind_of(column.type) for column in columns]
         rows, self._asked = _canonical(kinds, values)
+        self._forms = rows
         self.count = len(rows)
         by_column = zip(*rows, strict=True) if rows else [()] * len(columns)
         self.arrays = [literal(texts_of(kind, column)) for kind, column in zip(kinds, by_column, strict=True)]
@@ -67,6 +68,18 @@ class Wanted:
             return f"{prefix}{names[0]} = ANY (%s::{types[0]}[])"
         arrays = ", ".join(f"%s::{one}[]" for one in types)
         return f"({', '.join(prefix + name for name in names)}) IN (SELECT * FROM unnest({arrays}))"
+
+    def numbered(self, names: Sequence[str], prefix: str) -> str:
+        """The same as a join; `w.n` then says which of `asked_for` a row holds, from 1. Its parameters are `arrays`."""
+        arrays = ", ".join(f"%s::{compared_as(column)}[]" for column in self.columns)
+        given = [f"c{place}" for place in range(1, len(names) + 1)]
+        same = " AND ".join(f"{prefix}{name} = w.{one}" for name, one in zip(names, given, strict=True))
+        return f" JOIN unnest({arrays}) WITH ORDINALITY AS w ({', '.join([*given, 'n'])}) ON {same}"
+
+    @property
+    def asked_for(self) -> list[Row]:
+        """The values that may stand there, as they were asked for."""
+        return [self.as_asked(form) for form in self._forms]
 
     def as_asked(self, value: Row) -> Row:
         """A value that was found, as it was asked for."""

@@ -87,6 +87,8 @@ class PostgreSQLReader(LogReader):
     def holders(
         self, table: str, columns: Sequence[str], values: Collection[Row], key: Sequence[str]
     ) -> list[tuple[Row, Row]]:
+        if any(one.loose or one.type.name == "citext" for one in self._columns(table, columns)):
+            return self._held_alike(table, columns, values, key)
         width = len(columns)
         select = f"{self._known.values(table, columns, 't.')}, {self._known.values(table, key, 't.')}"
         return [
@@ -94,6 +96,21 @@ class PostgreSQLReader(LogReader):
             for wanted, rows in self._found(table, columns, values, select)
             for row in rows
         ]
+
+    def _held_alike(
+        self, table: str, columns: Sequence[str], values: Collection[Row], key: Sequence[str]
+    ) -> list[tuple[Row, Row]]:
+        """Where a column holds alike what is not the same: with each key the value that was asked for."""
+        entries = self._columns(table, columns)
+        select = f"SELECT w.n, {self._known.values(table, key, 't.')} FROM {self._known.table(table)} t"
+        held: list[tuple[Row, Row]] = []
+        for some in chunks(values):
+            wanted = Wanted(entries, some)
+            if wanted.count:
+                asked = wanted.asked_for
+                rows = self._fetch(select + wanted.numbered([quoted(one.name) for one in entries], "t."), wanted.arrays)
+                held += [(asked[int(str(row[0])) - 1], row[1:]) for row in rows]
+        return held
 
     # --- whole tables -----------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from msyncd.databases.interface import Reader
 from msyncd.databases.lineage import found
 from msyncd.databases.sqlite.connection import mapped
 from msyncd.databases.sqlite.names import listed, quoted
-from msyncd.databases.sqlite.wanted import SCANNED, matching, portions, rows_wanted
+from msyncd.databases.sqlite.wanted import SCANNED, holding, matching, portions, rows_wanted
 from msyncd.databases.values import KEY, Entry, Interest, LogPage, Scope
 from msyncd.model import START, Cursor, RecordType, Row, Value
 
@@ -199,12 +199,11 @@ class SQLiteReader(Reader):
     def holders(
         self, table: str, columns: Sequence[str], values: Collection[Row], key: Sequence[str]
     ) -> list[tuple[Row, Row]]:
-        width = len(columns)
         held: list[tuple[Row, Row]] = []
-        for count, some in rows_wanted(values, width):
-            sql = f"SELECT {listed(columns, 't.')}, {listed(key, 't.')} {matching(table, columns, count)}"
-            rows = self._fetch(sql, some)
-            held += [(row[:width], row[width:]) for row in rows]
+        for some in portions(values, (None,) * len(columns)):
+            sql = f"SELECT wanted.column1, {listed(key, 't.')} {holding(table, columns, len(some))}"
+            rows = self._fetch(sql, [value for row in some for value in row])
+            held += [(some[int(str(place))], held_by) for place, *rest in rows for held_by in [tuple(rest)]]
         return held
 
     def page(

@@ -41,3 +41,11 @@ def matching(table: str, columns: Sequence[str], count: int, joins: str = "") ->
     equal = " AND ".join(f"t.{quoted(name)} = wanted.column{at}" for at, name in enumerate(columns, 1))
     # "(a, b) IN (VALUES …)" would read the whole table: SQLite uses no index for it
     return f"FROM (VALUES {', '.join([one] * count)}) wanted CROSS JOIN {quoted(table)} t ON {equal}{joins}"
+
+
+def holding(table: str, columns: Sequence[str], count: int) -> str:
+    """The same, where `wanted.column1` says which tuple it is, from 0: a collation holds others to be the same."""
+    marks = ", ".join("?" * len(columns))
+    values = ", ".join(f"({place}, {marks})" for place in range(count))
+    equal = " AND ".join(f"t.{quoted(name)} = wanted.column{at}" for at, name in enumerate(columns, 2))
+    return f"FROM (VALUES {values}) wanted CROSS JOIN {quoted(table)} t ON {equal}"

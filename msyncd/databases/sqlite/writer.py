@@ -194,7 +194,7 @@ class SQLiteWriter(SQLiteReader, Writer):
             elif column is not None and "INT" in column.declared.upper():
                 values.append(-int(token_hex(7), 16))
             else:
-                values.append(f"parked {token_hex(12)}")
+                values.append(f"{token_hex(12)} parked")  # an index may look at the beginning alone
         where = " AND ".join(f"{quoted(column)} = ?" for column in record_type.key)
         with mapped(), self._past_the_guard(record_type, [key]):
             self._connection.execute(

@@ -133,6 +133,32 @@ def test_unique_values_that_stand_and_who_holds_them(stock: Stock) -> None:
         assert sorted(reader.holders("transact", column, [("n1",)], key)) == [(("n1",), ("t1",)), (("n1",), ("t3",))]
 
 
+FOLDED = {
+    "sqlite": "COLLATE NOCASE",
+    "postgresql": "COLLATE folded",
+    "mariadb": "COLLATE utf8mb4_general_ci",
+}
+
+
+def test_p16_a_unique_value_in_the_way_is_found_as_the_index_compares(
+    make_stock: MakeStock, database_kind: str
+) -> None:
+    schema = f"""CREATE TABLE unit (
+      ID VARCHAR(40) PRIMARY KEY, code VARCHAR(40) {FOLDED[database_kind]} UNIQUE, shelf VARCHAR(40), bin INTEGER,
+      UNIQUE (shelf, bin));"""
+    if database_kind == "postgresql":
+        schema = f"CREATE COLLATION folded (provider=icu, locale='und-u-ks-level2', deterministic=false);{schema}"
+    unit = RecordType("unit", "unit", ("ID",), ("ID", "code", "shelf", "bin"), "primary", "every_site")
+    stock = make_stock(schema=schema, types=[unit])
+    stock.apply("unit", ("1", "Amox", "a", 1), ("2", "PARA", "a", 2))
+    key, code = stock.types["unit"].key, stock.columns("unit", ["code"])
+    with stock.database.read() as reader:
+        held = reader.holders("unit", code, [("AMOX",), ("para",), ("ibu",)], key)
+        assert sorted(held) == [(("AMOX",), ("1",)), (("para",), ("2",))]
+        both = stock.columns("unit", ["code", "shelf"])
+        assert reader.holders("unit", both, [("AMOX", "a"), ("amox", "b")], key) == [(("AMOX", "a"), ("1",))]
+
+
 def test_portable_sql_with_values_and_literals(stock: Stock) -> None:
     with stock.database.write() as writer:
         writer.execute("INSERT INTO msyncd_meta (name, value) VALUES (?, ?)", ("100 %?", "what's 'this'? %s"))

@@ -125,18 +125,6 @@ def test_p36_keys_that_a_collation_holds_alike_are_not_taken_for_each_other(make
     assert stock.fetch("SELECT code FROM item ORDER BY ID") == [("z",), ("y",)]
 
 
-FOLDED = "CREATE TABLE item (ID VARCHAR(20) PRIMARY KEY, code VARCHAR(20) COLLATE utf8mb4_general_ci UNIQUE);"
-
-
-def test_p16_a_unique_value_in_the_way_is_found_as_the_index_compares(make_stock: MakeStock) -> None:
-    stock = make_stock(schema=FOLDED, types=[ITEM])
-    stock.run("INSERT INTO item VALUES ('1', 'Amox'), ('2', 'PARA')")
-    with stock.database.read() as reader:
-        held = reader.holders("item", ("code",), [("AMOX",), ("para",), ("ibu",)], ("ID",))
-        assert sorted(held) == [(("AMOX",), ("1",)), (("para",), ("2",))]
-        assert reader.existing("item", ("code",), [("amox ",), ("x",)]) == {("amox ",)}
-
-
 def test_p36_check_refuses_what_cannot_be_a_key_or_cannot_be_captured(
     maria: MariaDBDatabase, make_stock: MakeStock
 ) -> None:
