@@ -18,7 +18,7 @@ from msyncd.model.answers import (
 from msyncd.model.changes import Change, Changes
 from msyncd.model.record_types import AlsoSentTo, RecordType, Through
 from msyncd.model.sites import Facts, HandOver, HandOverStep, Site, StoreFact
-from msyncd.model.tables import Column, ForeignKey, Table
+from msyncd.model.tables import Column, ForeignKey, Table, UniqueIndex
 from msyncd.model.values import (
     PRIMARY,
     START,
@@ -67,6 +67,7 @@ __all__ = [
     "StoreFact",
     "Table",
     "Through",
+    "UniqueIndex",
     "Value",
     "Verdict",
     "Wait",

@@ -43,10 +43,26 @@ class ForeignKey:
 
 
 @dataclass(frozen=True, slots=True)
+class UniqueIndex:
+    """A unique index that its columns alone do not tell: on expressions, on a part of the rows or values, or collated.
+
+    `terms` together are unique among the rows for which `where` holds ("": all), both in the database's own SQL.
+    `columns` are all that they name, `held` those of the terms.
+    """
+
+    name: str
+    terms: tuple[str, ...]
+    where: str
+    columns: tuple[str, ...]
+    held: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A table of the application: names as the database spells them.
 
-    `uniques` holds the columns of every unique constraint or plain unique index but the primary key. `triggers` are the
+    `uniques` holds the columns of every unique constraint or plain unique index but the primary key, `odd_uniques` the
+    other unique indexes. `triggers` are the
     application's own, and `silenceable` says whether they can be silenced. `kind` "table" can be captured; "view" and
     "virtual" cannot. `unfit` says why a table cannot be captured, and `remedy` what to do, if it cannot.
     """
@@ -61,6 +77,7 @@ class Table:
     silenceable: bool = True
     unfit: str = ""
     remedy: str = ""
+    odd_uniques: tuple[UniqueIndex, ...] = ()
 
     def column(self, name: str) -> Column | None:
         """The column of that name, whatever its case; None if there is none."""

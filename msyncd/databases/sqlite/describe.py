@@ -1,13 +1,15 @@
 """The application's tables as SQLite describes them. Needs SQLite 3.37 (PRAGMA table_list)."""
 
-import re
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import Literal
 
 from msyncd.databases.sqlite.declared import kind_of
+from msyncd.databases.sqlite.spelled import definitions, unquoted
+from msyncd.databases.sqlite.uniques import Uniques, uniques_of
 from msyncd.model import Column, ForeignKey, Table
 
 OURS = "msyncd_"
@@ -15,12 +17,6 @@ OURS = "msyncd_"
 
 GENERATED = frozenset({2, 3})
 """What PRAGMA table_xinfo says under `hidden` for virtual and stored generated columns."""
-
-# comments and blanks, strings, quoted names, words and numbers, anything else
-_TOKEN = re.compile(
-    r"""--[^\n]*|/\*.*?(?:\*/|$)|\s+|'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^]]*\]|[^\s'"`\[(),;/-]+|.""",
-    re.DOTALL,
-)
 
 
 def describe(connection: sqlite3.Connection) -> dict[str, Table]:
@@ -36,19 +32,27 @@ def describe(connection: sqlite3.Connection) -> dict[str, Table]:
     tables: dict[str, Table] = {}
     for name, kind in kinds.items():
         columns, key = _columns(connection, name, kind, sql.get(name) or "")
-        uniques = tuple(_uniques(connection, name)) if kind == "table" else ()
-        fired = tuple(triggers[name.casefold()])
-        tables[name.casefold()] = Table(name, columns, key, uniques, triggers=fired, kind=kind)
-    return {
-        folded: Table(
-            table.name,
-            table.columns,
-            table.primary_key,
-            table.uniques,
-            tuple(_foreign_keys(connection, table, tables)) if table.kind == "table" else (),
-            table.triggers,
-            table.kind,
+        uniques = Uniques()
+        if kind == "table":
+            names = [column.name for column in columns]
+            uniques = uniques_of(connection, name, names, dict(declared_collations(sql.get(name) or "")))
+        tables[name.casefold()] = Table(
+            name,
+            columns,
+            key,
+            uniques.plain,
+            triggers=tuple(triggers[name.casefold()]),
+            kind=kind,
+            unfit=f"has the unique index {uniques.unknown}: msyncd cannot tell whom a REPLACE removes by it"
+            if uniques.unknown
+            else "",
+            remedy="make it on columns, or on built-in functions of them" if uniques.unknown else "",
+            odd_uniques=uniques.odd,
         )
+    return {
+        folded: replace(table, foreign_keys=tuple(_foreign_keys(connection, table, tables)))
+        if table.kind == "table"
+        else table
         for folded, table in tables.items()
     }
 
@@ -110,46 +114,10 @@ def _key_collations(connection: sqlite3.Connection, table: str) -> dict[str, str
 
 def declared_collations(sql: str) -> Iterator[tuple[str, str]]:
     """Each column's collation other than BINARY, in capitals, from the text of CREATE TABLE; names casefolded."""
-    for definition in _definitions(sql):
+    for definition in definitions(sql):
         for before, after in pairwise(definition):
-            if before.upper() == "COLLATE" and (collation := _unquoted(after).upper()) != "BINARY":
-                yield _unquoted(definition[0]).casefold(), collation
-
-
-def _definitions(sql: str) -> Iterator[list[str]]:
-    """What stands between the commas of CREATE TABLE (…), as tokens; what is in deeper parentheses is left out."""
-    depth, tokens = 0, list[str]()
-    for token in _TOKEN.findall(sql):
-        if token.isspace() or token.startswith(("--", "/*")):
-            continue
-        depth -= token == ")"
-        if depth == 1 and token not in {",", ")"}:
-            tokens.append(token)
-        elif tokens and (depth == 0 or (depth == 1 and token == ",")):
-            yield tokens
-            tokens = []
-        depth += token == "("
-
-
-def _unquoted(token: str) -> str:
-    first = token[0]
-    if first == "[":
-        return token[1:-1]
-    return token[1:-1].replace(first * 2, first) if first in "\"'`" else token
-
-
-def _uniques(connection: sqlite3.Connection, table: str) -> Iterator[tuple[str, ...]]:
-    """The columns of every unique index but the primary key's; partial ones and those on expressions are left out."""
-    indexes = connection.execute(
-        "SELECT name FROM pragma_index_list(?, ?) WHERE \"unique\" AND NOT partial AND origin <> 'pk' ORDER BY name",
-        (table, "main"),
-    )
-    for (index,) in indexes.fetchall():
-        names = connection.execute(
-            "SELECT name FROM pragma_index_info(?, ?) ORDER BY seqno", (index, "main")
-        ).fetchall()
-        if all(name is not None for (name,) in names):
-            yield tuple(name for (name,) in names)
+            if before.upper() == "COLLATE" and (collation := unquoted(after).upper()) != "BINARY":
+                yield unquoted(definition[0]).casefold(), collation
 
 
 def _foreign_keys(connection: sqlite3.Connection, table: Table, tables: Mapping[str, Table]) -> Iterator[ForeignKey]:

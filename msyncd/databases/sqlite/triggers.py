@@ -14,6 +14,7 @@ from msyncd.databases import fence
 from msyncd.databases.lineage import CapturedType, Lineage, lineages
 from msyncd.databases.sqlite import guard
 from msyncd.databases.sqlite.names import quoted
+from msyncd.databases.sqlite.replaced import Lookup, equal, lookups, plain
 from msyncd.model import Facts
 
 __all__ = ["LEDGER_DDL_FOR_CAPTURE", "CapturedType", "Statement", "capture_statements", "capture_tables", "guard_words"]
@@ -111,7 +112,7 @@ class _Triggers:
             conditions = [guard.condition(lineage, site, ["NEW"])] if guarded else []
             body = guard.refusals(lineage, site, ["NEW"]) if guarded else []
             if found and not guard.refuses_all(lineage, site):
-                conditions += [_stands(lineage, columns) for columns in found]
+                conditions += [f"EXISTS (SELECT 1 FROM {one.source} WHERE {one.where})" for one in found]
                 body += self._replaced_body("", other)
             purpose = "guard" if guarded else "replace"
             yield self._trigger(purpose, "BEFORE", "INSERT", " OR ".join(conditions), body)
@@ -183,41 +184,42 @@ class _Triggers:
         """Statements that log every record through NEW, as its store or routing value was another before (P10)."""
         return list(_descendants(self.lineage, self.site, before, where))
 
-    def _in_the_way(self) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
-        """The sets of columns under which REPLACE may remove a row that must be looked up, and those but the key."""
-        other = _unique_sets(self.lineage)
-        if guard.refuses_all(self.lineage, self.site):
+    def _in_the_way(self) -> tuple[list[Lookup], list[Lookup]]:
+        """How rows are looked up that REPLACE may remove, and those of them that are not found by the key."""
+        lineage = self.lineage
+        other = lookups(lineage)
+        if guard.refuses_all(lineage, self.site):
             # the guard stops every write but updates of excluded columns alone
-            return [], [columns for columns in other if not set(columns) <= set(self.lineage.record_type.columns)]
-        key = [self.lineage.record_type.key] if self.lineage.placing_columns() else []
+            return [], [one for one in other if not set(one.columns) <= set(lineage.record_type.columns)]
+        key = [plain(lineage, lineage.record_type.key)] if lineage.placing_columns() else []
         return key + other, other
 
     def _replaced(self) -> Iterator[Statement]:
         """REPLACE removes rows without a delete trigger: those under NEW's key and unique values are looked up (P5)."""
         found, other = self._in_the_way()
         if found or other:
-            columns = [*self.lineage.record_type.key, *(column for one in other for column in one)]
+            columns = [*self.lineage.record_type.key, *(column for one in other for column in one.columns)]
             differ = _differ(list(dict.fromkeys(columns)), "NEW", "OLD")
             yield self._trigger("replace", "BEFORE", "UPDATE", differ, self._replaced_body("OLD", other))
 
-    def _replaced_body(self, old: str, other: list[tuple[str, ...]]) -> list[str]:
+    def _replaced_body(self, old: str, other: list[Lookup]) -> list[str]:
         """Guard and log of the rows that stand in NEW's way; `old` is the row's own alias in an update."""
         lineage, key = self.lineage, self.lineage.record_type.key
         source, guarded = f"{lineage.table} AS r", guard.guarded(lineage, self.site)
         own = f" AND {_differ(key, 'r', old)}" if old else ""
         body: list[str] = []
-        same = f"{_equal(key, 'r', 'NEW')}{own}"
+        same = f"{equal(key, 'r', 'NEW')}{own}"
         if guarded:
             body += guard.refusals(lineage, self.site, ["r"], source, same)
         if placing := lineage.placing_columns():
             moved = f"{same} AND {_differ(placing, 'r', 'NEW')}"
             body.append(self._entry(DELETE, "r", source=source, where=moved))
             body += self._family("r", moved)
-        for columns in other:
-            where = f"{_equal(columns, 'r', 'NEW')} AND {_differ(key, 'r', 'NEW')}{own}"
+        for one in other:
+            where = f"{one.where} AND {_differ(key, 'r', 'NEW')}{own}"
             if guarded:
-                body += guard.refusals(lineage, self.site, ["r"], source, where)
-            body.append(self._entry(DELETE, "r", source=source, where=where))
+                body += guard.refusals(lineage, self.site, ["r"], one.source, where)
+            body.append(self._entry(DELETE, "r", source=one.source, where=where))
         return body
 
 
@@ -274,30 +276,6 @@ def _descendants(header: Lineage, site: int, before: str, where: str) -> Iterato
             yield from below(child.children, path)
 
     yield from below(header.children, ())
-
-
-def _unique_sets(lineage: Lineage) -> list[tuple[str, ...]]:
-    """The sets of columns, other than the record type's key, under which no two rows may stand."""
-    table, seen = lineage.captured.table, {_folded(lineage.record_type.key)}
-    sets: list[tuple[str, ...]] = []
-    for columns in (table.primary_key, *table.uniques):
-        if columns and _folded(columns) not in seen:
-            seen.add(_folded(columns))
-            sets.append(columns)
-    return sets
-
-
-def _folded(columns: Sequence[str]) -> frozenset[str]:
-    return frozenset(column.casefold() for column in columns)
-
-
-def _stands(lineage: Lineage, columns: Sequence[str]) -> str:
-    return f"EXISTS (SELECT 1 FROM {lineage.table} AS r WHERE {_equal(columns, 'r', 'NEW')})"
-
-
-def _equal(columns: Sequence[str], left: str, right: str) -> str:
-    """Both rows hold the same values there, by the left column's collation; NULLs never do, as in a unique index."""
-    return " AND ".join(f"{left}.{quoted(column)} = {right}.{quoted(column)}" for column in columns)
 
 
 def _differ(columns: Sequence[str], one: str, other: str) -> str:
