@@ -20,8 +20,11 @@ from sqlalchemy.types import NullType
 
 from msyncd.errors import DatabaseUnavailable, MsyncdError
 
-# Busy, locked, input/output error, full: https://www.sqlite.org/rescode.html
-_SQLITE_TRY_LATER = frozenset({5, 6, 10, 13})
+# Result codes: https://www.sqlite.org/rescode.html
+_SQLITE_TRY_LATER = frozenset({
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB,  # a person restores it, but no record is at fault
+})  # fmt: skip
 # Connection, rolled back (deadlock), resources, locks, operator's intervention, system error:
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _POSTGRESQL_TRY_LATER = frozenset({"08", "40", "53", "55", "57", "58"})
@@ -171,7 +174,9 @@ def _leave_values_alone(_inspector: Any, _table: Any, column: dict[str, Any]) ->
 def _say_try_later(context: ExceptionContext) -> None:
     """A lock is no fault of a record: as DatabaseUnavailable it puts off the whole batch."""
     error = context.original_exception
-    busy = isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in _SQLITE_TRY_LATER
+    busy = (
+        isinstance(error, sqlite3.DatabaseError) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _SQLITE_TRY_LATER
+    )
     state = getattr(error, "sqlstate", None) or ""
     busy = busy or state[:2] in _POSTGRESQL_TRY_LATER
     if _number(error) in _MARIADB_TRY_LATER:

@@ -139,6 +139,18 @@ def test_a_locked_database_is_a_reason_to_try_later(connection: sqlite3.Connecti
         other.close()
 
 
+def test_a_damaged_database_is_no_records_fault_either(file: Path) -> None:
+    with file.open("r+b") as whole:
+        whole.seek(100)
+        whole.write(b"\xff" * 3900)
+    connection = sqlite3.connect(file)
+    try:
+        with pytest.raises(DatabaseUnavailable, match="malformed"):
+            bound_to(connection)["item"].count()
+    finally:
+        connection.close()
+
+
 def test_dataset_is_imported_only_when_it_is_used() -> None:
     program = "import sys, msyncd.databases.lookups, msyncd.plugins, msyncd.rules; assert 'dataset' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True)
