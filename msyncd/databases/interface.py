@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from msyncd.databases.values import LOCK_SECONDS, Capture, Entry, Installed, Interest, LogPage, Scope
 from msyncd.errors import MsyncdError
-from msyncd.model import Cursor, Facts, RecordType, Row, Table, Value
+from msyncd.model import Cursor, Facts, RecordType, Row, Table, UniqueIndex, Value
 
 if TYPE_CHECKING:  # takes 400 ms to import
     import dataset
@@ -215,6 +215,14 @@ class Writer(Reader):
         """Delete rows past the guard, unlogged. Raises RowRejected, with none deleted.
 
         Rows of one call may refer to each other. What a cascade takes along is this site's own change: logged, guarded.
+        """
+
+    @abstractmethod
+    def in_the_way(self, record_type: RecordType, unique: UniqueIndex, rows: Sequence[Row]) -> list[tuple[Row, Row]]:
+        """(key of a row that is to be written, key of a record that stands and that this index lets not stand beside).
+
+        The record type has all columns of the index. A record may be said to be in its own way. Raises RowRejected,
+        for all of them, where a row has a value that the database cannot take.
         """
 
     @abstractmethod

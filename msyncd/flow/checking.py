@@ -20,6 +20,7 @@ def check_site(found: Look) -> tuple[Problem, ...]:
     """Every problem of a site whose files are in order."""
     here = found.here
     problems = [*found.problems, *_another_site(found), *_cycles(here), *_slow_references(here), *_padded(here)]
+    problems += _half_travelling(here)
     if here.is_primary:
         with here.database.read() as reader:
             problems += _stores(reader, here, installed=found.installed)
@@ -129,6 +130,24 @@ def _padded(here: Here) -> Iterator[Problem]:
                     f"{name}: key column {key} has collation {column.padding}, to which 'a' and 'a ' are one key",
                     f"give it, and what refers to it, {better}; a record whose key is held to be another's goes to"
                     " quarantine",
+                    "warning",
+                )
+
+
+def _half_travelling(here: Here) -> Iterator[Problem]:
+    """P16: who takes a unique value from whom cannot be told where a part of it is each site's own."""
+    for name in here.types.order:
+        table, travels = here.types.table_of(name), set(here.types.types[name].columns)
+        generated = {column.name for column in table.columns if column.generated}
+        columns = {", ".join(one): set(one) for one in table.uniques}
+        columns |= {one.name: set(one.columns) for one in table.odd_uniques}
+        for unique, named in columns.items():
+            if named - travels and named & (travels | generated):
+                yield _at(
+                    _place_of_type(here, name),
+                    f"{name}: {', '.join(sorted(named - travels))} does not travel, and is a part of what is unique in"
+                    f" table {table.name} ({unique})",
+                    "let it travel: else records that pass such a value on may be kept aside",
                     "warning",
                 )
 

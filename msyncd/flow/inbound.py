@@ -105,7 +105,8 @@ def _take_in(
 
 
 def _has_uniques(here: Here, work: Batchwork) -> bool:
-    return any(here.types.table_of(name).uniques for name in work)
+    tables = map(here.types.table_of, work)
+    return any(table.uniques or table.odd_uniques for table in tables)
 
 
 def _add_kept_aside(writer: Writer, here: Here, work: Batchwork, origin: int) -> list[Aside]:

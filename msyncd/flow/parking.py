@@ -1,6 +1,6 @@
 """Unique values in the way (P16): their holders are parked under temporary values, and none of these is left behind."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -11,7 +11,7 @@ from msyncd.flow.here import Here
 from msyncd.flow.ledger.aside import DATABASE, Record
 from msyncd.flow.outcome import Outcome, aside_of, take_out
 from msyncd.flow.receive import Batchwork, Work
-from msyncd.model import Row
+from msyncd.model import RecordType, Row, UniqueIndex
 
 ROUNDS: Final = 8
 """Times that a batch is applied anew without what lacks a value; after these nothing in it takes another's value."""
@@ -116,10 +116,10 @@ def _records(work: Batchwork) -> set[Record]:
     return {(name, key) for name, one in work.items() for key in one.all_keys()}
 
 
-def _taken(reader: Reader, here: Here, one: Work) -> Iterator[Taken]:
+def _taken(writer: Writer, here: Here, one: Work) -> Iterator[Taken]:
     """Every unique value that the batch gives to a record of this type and that another holds here."""
-    record_type = one.record_type
-    for columns in here.types.table_of(record_type.name).uniques:
+    record_type, table = one.record_type, here.types.table_of(one.record_type.name)
+    for columns in table.uniques:
         if not set(columns) <= set(record_type.columns) or columns == record_type.key:
             continue
         at = [record_type.index(column) for column in columns]
@@ -128,7 +128,26 @@ def _taken(reader: Reader, here: Here, one: Work) -> Iterator[Taken]:
             for key, row in zip(one.writes.keys, one.writes.rows, strict=True)
             if row is not None and all(row[i] is not None for i in at)
         }
-        for values, holder in reader.holders(record_type.table, columns, takes.keys(), record_type.key):
+        for values, holder in writer.holders(record_type.table, columns, takes.keys(), record_type.key):
             taker = takes.get(values, holder)
             if taker != holder:
                 yield Taken(columns, holder, taker)
+    for unique in table.odd_uniques:
+        if set(unique.columns) <= set(record_type.columns):
+            rows = [row for row in one.writes.rows if row is not None]
+            for taker, holder in _in_the_way(writer, record_type, unique, rows):
+                if taker != holder:
+                    yield Taken(unique.held, holder, taker)
+
+
+def _in_the_way(
+    writer: Writer, record_type: RecordType, unique: UniqueIndex, rows: Sequence[Row]
+) -> list[tuple[Row, Row]]:
+    """Halves what holds values that the database cannot take: these are nobody's."""
+    try:
+        with writer.savepoint():
+            return writer.in_the_way(record_type, unique, rows) if rows else []
+    except RowRejected:
+        half = len(rows) // 2
+        parts = (rows[:half], rows[half:]) if half else ()
+        return [pair for part in parts for pair in _in_the_way(writer, record_type, unique, part)]

@@ -133,6 +133,24 @@ def test_a_circle_of_references_that_is_checked_at_once_is_a_warning(country: Co
     assert "RESTRICT" not in invoke("check", "-c", country.satellite).stdout
 
 
+def test_unique_indexes_that_cannot_be_told_or_not_wholly(country: Country) -> None:
+    country.execute(
+        "satellite",
+        "ALTER TABLE item ADD COLUMN upper_name GENERATED ALWAYS AS (upper(name)) VIRTUAL;"
+        "CREATE UNIQUE INDEX loud ON item (upper_name); CREATE UNIQUE INDEX quiet ON item (lower(name));",
+    )
+    done = invoke("check", "-c", country.satellite)
+    (warned,) = (line for line in done.stdout.splitlines() if "unique" in line)
+    assert done.exit_code == 0
+    assert warned == (
+        "types.yaml:3:3: warning: item: upper_name does not travel, and is a part of what is unique in table item"
+        " (upper_name); let it travel: else records that pass such a value on may be kept aside"
+    )
+    country.execute("satellite", "CREATE UNIQUE INDEX strange ON item (name) WHERE rowid > 3;")
+    done = invoke("check", "-c", country.satellite)
+    assert (done.exit_code, "item: item has the unique index strange: msyncd cannot tell" in done.stdout) == (78, True)
+
+
 def test_a_plugin_that_does_not_load(country: Country) -> None:
     country.write("broken.py", "from msyncd import hookimpl\n\n@hookimpl\ndef msyncd_chek(record_type): ...\n")
     country.edit(country.satellite, "state_directory", "plugins: [{module: broken.py}]\nstate_directory")

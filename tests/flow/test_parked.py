@@ -12,6 +12,7 @@ from msyncd.flow import parking
 from msyncd.flow.retry import retry
 from msyncd.model import Row
 from msyncd.testing import OneSite, Sites
+from tests.flow.pairs import current
 from tests.flow.support import sites_on_pair
 
 SCHEMA = """
@@ -189,6 +190,55 @@ def test_p16_a_value_passes_on_in_another_spelling_and_a_key_that_is_part_of_it_
         for table in ("unit", "place"):
             assert sites[2].rows(table) == sites.primary.rows(table)
         assert sites[2].quarantine == []
+
+
+BEGINNING = {"mariadb": "code(3)"}
+ODD_TYPES = "record_types:" + "".join(
+    f"\n  {name}: {{table: {name}, edited_on: primary, sent_to: every_site}}" for name in ("unit", "soft")
+)
+
+
+def odd_schema(site: int) -> str:
+    """A unique index on the beginning of a code, and one on those that live, where the database has such."""
+    pair = current.get()
+    kind = pair.kind(site) if pair is not None else "sqlite"
+    unit = f"CREATE UNIQUE INDEX odd_unit ON unit ({BEGINNING.get(kind, 'substr(code, 1, 3)')});"
+    soft = "CREATE UNIQUE INDEX odd_soft ON soft (code) WHERE live = 1;" if kind != "mariadb" else ""
+    check = "CHECK (live < 5)" if site == 2 else ""
+    return f"""CREATE TABLE unit (id VARCHAR(20) PRIMARY KEY, code VARCHAR(40) NOT NULL, live INTEGER {check});
+    {unit}
+    CREATE TABLE soft (id VARCHAR(20) PRIMARY KEY, code VARCHAR(40), live INTEGER);
+    {soft}"""
+
+
+@pytest.mark.everywhere
+def test_p16_a_value_passes_on_by_an_index_that_its_columns_do_not_tell(tmp_path: Path) -> None:
+    schema = {site: odd_schema(site) for site in (1, 2)}
+    with sites_on_pair(tmp_path, schema=schema, record_types=ODD_TYPES, active_stores={2: []}) as sites:
+        primary = sites.primary
+        primary.write("INSERT INTO unit VALUES ('1', 'abc 1', 1), ('2', 'xyz 1', 1), ('3', 'klm', 1), ('5', 'opq', 1)")
+        primary.write("INSERT INTO soft VALUES ('5', 'c', 1), ('4', 'd', 1)")
+        sites.sync()
+        with primary.transaction():
+            primary.write("DELETE FROM unit WHERE id = '3'")
+            primary.write("UPDATE unit SET code = 'on its way' WHERE id = '1'")
+            primary.write("UPDATE unit SET code = 'abc 2' WHERE id = '2'")
+            primary.write("UPDATE unit SET code = 'xyz 2' WHERE id = '1'")
+            primary.write("INSERT INTO unit VALUES ('0', 'klm too', 1)")
+            primary.write("UPDATE soft SET live = 0 WHERE id = '5'")
+            primary.write("INSERT INTO soft VALUES ('2', 'c', 1)")
+        sites.sync()
+        for table in ("unit", "soft"):
+            assert sites[2].rows(table) == primary.rows(table)
+        assert sites[2].quarantine == []
+        before = sites[2].rows("unit")
+        with primary.transaction():
+            primary.write("UPDATE unit SET code = 'on its way' WHERE id = '1'")
+            primary.write("UPDATE unit SET code = 'xyz 3', live = 9 WHERE id = '2'")
+            primary.write("UPDATE unit SET code = 'abc 3' WHERE id = '1'")
+        sites.sync()
+        assert sites[2].rows("unit") == before
+        assert sorted(one.key for one in sites[2].quarantine) == [("1",), ("2",)]
 
 
 @pytest.mark.parametrize("rounds", [0, parking.ROUNDS])

@@ -8,8 +8,9 @@ from typing import Final, Literal
 
 from msyncd.databases.mariadb.details import Detail, kind_of
 from msyncd.databases.mariadb.session import Session
+from msyncd.databases.mariadb.sql import quoted
 from msyncd.databases.references import cascading_in_a_circle, circular, emptied
-from msyncd.model import Column, ForeignKey, Row, Table, Value
+from msyncd.model import Column, ForeignKey, Row, Table, UniqueIndex, Value
 
 OURS: Final = "msyncd_"
 """What msyncd itself puts into the database begins so."""
@@ -64,6 +65,7 @@ def describe(session: Session) -> Catalogue:
             triggers=tuple(str(row[0]) for row in triggers[table] if not str(row[0]).casefold().startswith(OURS)),
             kind=_kind(str(kind)),
             silenceable=False,
+            odd_uniques=_prefixed(indexes[table]),
             unfit=(unfit := _unfit(table, str(kind), engine))[0],
             remedy=unfit[1],
         )
@@ -189,6 +191,24 @@ def _uniques(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
         columns[str(index)].append(str(column))
     partial = {str(index) for index, _, part in rows if part is not None}
     return {index: tuple(names) for index, names in columns.items() if index not in partial}
+
+
+def _prefixed(rows: Sequence[Row]) -> tuple[UniqueIndex, ...]:
+    """The unique indexes on the beginnings of values."""
+    parts: defaultdict[str, list[tuple[str, Value]]] = defaultdict(list)
+    for index, column, part in rows:
+        parts[str(index)].append((str(column), part))
+    return tuple(
+        UniqueIndex(
+            index,
+            tuple(quoted(name) if part is None else f"LEFT({quoted(name)}, {int(str(part))})" for name, part in some),
+            "",
+            tuple(name for name, _ in some),
+            tuple(name for name, _ in some),
+        )
+        for index, some in parts.items()
+        if any(part is not None for _, part in some)
+    )
 
 
 def _with_foreign_keys(session: Session, tables: Mapping[str, Table]) -> dict[str, Table]:

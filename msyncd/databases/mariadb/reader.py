@@ -10,7 +10,7 @@ from msyncd.databases.mariadb.reading import as_logged
 from msyncd.databases.mariadb.sql import SPELLING, among, literal, literals, quoted, tuples
 from msyncd.databases.mariadb.writing import sql_of
 from msyncd.databases.values import Scope
-from msyncd.model import RecordType, Row, Value
+from msyncd.model import RecordType, Row, UniqueIndex, Value
 
 T = TypeVar("T")
 
@@ -119,6 +119,34 @@ class MariaDBReader(LogReader):
         )
         found = self.fetch_locking(sql) if lock else self.session.fetch_text(sql)
         return [(values[int(str(row[-1]))], row[:-1]) for row in plan.rows(found)]
+
+    def in_the_way(self, record_type: RecordType, unique: UniqueIndex, rows: Sequence[Row]) -> list[tuple[Row, Row]]:
+        """By the beginnings of values: the only unique indexes here that their columns do not tell."""
+        details = self.scene.details(record_type.table, unique.columns)
+        plan = self.scene.read_plan(record_type.table, record_type.key, "r.")
+        at, width = [record_type.index(name) for name in unique.columns], len(record_type.key)
+        terms = ", ".join(f"{term} AS msyncd_{number}" for number, term in enumerate(unique.terms))
+        same = " AND ".join(f"r.msyncd_{number} = n.msyncd_{number}" for number in range(len(unique.terms)))
+        names = ", ".join(["n", *(f"c{number}" for number in range(len(details)))])
+        given = ", ".join(f"{one.given(f'v.c{number}')} AS {quoted(one.name)}" for number, one in enumerate(details))
+        pairs: list[tuple[Row, Row]] = []
+        for some in chunks([row for row in rows if all(row[place] is not None for place in at)]):
+            columns = [sql_of(one, [row[place] for row in some]) for one, place in zip(details, at, strict=True)]
+            values = [
+                f"({number},{','.join(map(str, row))})"
+                for number, row in enumerate(zip(*columns, strict=True))
+                if None not in row
+            ]
+            if values:
+                sql = (  # the LIMIT has the table's own side made a table with an index of its own
+                    f"WITH v ({names}) AS (VALUES {','.join(values)}) SELECT {plan.select}, n.n"
+                    f" FROM (SELECT g.*, {terms} FROM (SELECT v.n, {given} FROM v) AS g) AS n"
+                    f" STRAIGHT_JOIN (SELECT {', '.join(map(quoted, record_type.key))}, {terms}"
+                    f" FROM {quoted(record_type.table)} LIMIT {2**64 - 1}) AS r ON {same}"
+                )
+                found = plan.rows(self.session.fetch_text(sql))
+                pairs += [(some[int(str(row[-1]))][:width], row[:-1]) for row in found]
+        return pairs
 
     def page(
         self, record_type: RecordType, after: Row | None, limit: int, scope: Scope, upto: Row | None = None

@@ -32,9 +32,10 @@ from msyncd.databases.postgresql.silencing import (
     write_silently,
 )
 from msyncd.databases.postgresql.staging import Staged, copied, staged
+from msyncd.databases.postgresql.uniques import in_the_way
 from msyncd.databases.postgresql.writer import LedgerWriter, Snapshot
 from msyncd.errors import DatabaseUnavailable
-from msyncd.model import RecordType, Row, Value, ZeroDates
+from msyncd.model import RecordType, Row, UniqueIndex, Value, ZeroDates
 
 if TYPE_CHECKING:
     import dataset
@@ -306,6 +307,15 @@ class PostgreSQLWriter(LedgerWriter):
         self, record_type: RecordType, entries: Sequence[ColumnEntry], rows: Sequence[Row], keys: int = 0
     ) -> list[Sequence[Value]]:
         return Incoming(record_type.table, entries, self._zero_dates, self.emptied).by_column(rows, keys)
+
+    def in_the_way(self, record_type: RecordType, unique: UniqueIndex, rows: Sequence[Row]) -> list[tuple[Row, Row]]:
+        if not rows:
+            return []
+        names = list(dict.fromkeys([*record_type.key, *unique.columns]))
+        at, width = [record_type.index(name) for name in names], len(record_type.key)
+        source = self._source(record_type, names, [tuple(row[place] for place in at) for row in rows])
+        sql = in_the_way(self._known, record_type, unique, names, source)
+        return [(row[:width], row[width:]) for row in self._fetch(sql, source.parameters)]
 
     def park(self, record_type: RecordType, columns: Sequence[str], key: Row) -> None:
         entries = self._columns(record_type.table, columns)

@@ -1,11 +1,13 @@
 """What the catalogs say of the application's tables, in a handful of queries."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from msyncd.databases.postgresql.connection import Connection
 from msyncd.databases.postgresql.names import Qualified
+from msyncd.model import UniqueIndex
 
 SCHEMAS: Final = "array_remove(pg_catalog.current_schemas(false), 'msyncd')"
 """The application's own schemas, nearest first: msyncd's connections have them in their search path."""
@@ -32,6 +34,18 @@ SELECT i.indrelid, i.indisprimary, i.indimmediate,
         WHERE place <= i.indnkeyatts ORDER BY place)
 FROM pg_index i WHERE i.indrelid = ANY (%s) AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
 ORDER BY i.indrelid, (SELECT relname FROM pg_class WHERE oid = i.indexrelid)
+"""
+_ODD_INDEXES: Final = """
+SELECT i.indrelid, x.relname::text,
+    ARRAY(SELECT pg_get_indexdef(i.indexrelid, k::integer, false) FROM generate_series(1, i.indnkeyatts) k ORDER BY k),
+    COALESCE(pg_get_expr(i.indpred, i.indrelid), ''),
+    ARRAY(SELECT DISTINCT d.refobjsubid::integer FROM pg_depend d
+        WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid AND d.refclassid = 'pg_class'::regclass
+            AND d.refobjid = i.indrelid AND d.refobjsubid > 0 ORDER BY 1)
+FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+WHERE i.indrelid = ANY (%s) AND i.indisunique AND i.indisvalid
+    AND (i.indpred IS NOT NULL OR 0 = ANY (i.indkey::int2[]))
+ORDER BY i.indrelid, x.relname
 """
 _REFERENCES: Final = """
 SELECT r.conrelid, r.conkey, r.confrelid, r.confkey, r.confdeltype::text, r.condeferrable, r.confupdtype::text
@@ -116,6 +130,7 @@ class TableEntry:
     indexes: list[IndexEntry] = field(default_factory=list)
     references: list[ReferenceEntry] = field(default_factory=list)
     triggers: list["TriggerEntry"] = field(default_factory=list)
+    odd_uniques: list[UniqueIndex] = field(default_factory=list)
 
     @property
     def lasting(self) -> bool:
@@ -173,6 +188,11 @@ def read_catalog(connection: Connection) -> dict[str, TableEntry]:
         )
     for oid, primary, immediate, columns in connection.execute(_INDEXES, (oids,)).fetchall():
         by_oid[oid].indexes.append(IndexEntry(primary, immediate, tuple(columns)))
+    for oid, name, terms, where, numbers in connection.execute(_ODD_INDEXES, (oids,)).fetchall():
+        columns = by_oid[oid].named(numbers)
+        words = _words(" ".join(terms))
+        held = tuple(column for column in columns if column in words)
+        by_oid[oid].odd_uniques.append(UniqueIndex(name, tuple(terms), where, columns, held))
     for oid, columns, parent, parent_columns, on_delete, deferrable, on_update in connection.execute(
         _REFERENCES, (oids,)
     ).fetchall():
@@ -216,3 +236,8 @@ def _below_domains(types: dict[int, tuple[str, str, int, int, str]], oid: int, m
         oid, modifier = base, base_modifier
         name, kind, base, base_modifier, category = types[oid]
     return TypeName(name, modifier, kind, category)
+
+
+def _words(sql: str) -> set[str]:
+    """Every word that may be a column's name; more than these."""
+    return {*re.findall(r"[\w$]+", sql), *(one.replace('""', '"') for one in re.findall(r'"((?:[^"]|"")*)"', sql))}

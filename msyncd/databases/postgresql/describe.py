@@ -46,6 +46,7 @@ def _table(entry: TableEntry, by_oid: Mapping[int, TableEntry]) -> Table:
         remedy="use partitions instead: what is written by one table's name is not seen at another"
         if entry.inherits
         else "",
+        odd_uniques=tuple(entry.odd_uniques) if kind == "table" else (),
     )
 
 

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msyncd.databases.care import asking_for_care
 from msyncd.databases.interface import Writer
@@ -14,11 +14,16 @@ from msyncd.databases.sqlite.connection import mapped
 from msyncd.databases.sqlite.names import listed, quoted
 from msyncd.databases.sqlite.reader import ENTRY, SQLiteReader
 from msyncd.databases.sqlite.taking import blame, taken
+from msyncd.databases.sqlite.uniques import in_the_way
 from msyncd.databases.values import WRITE, Entry, Scope
-from msyncd.model import Cursor, RecordType, Row, Table, Value
+from msyncd.model import Cursor, RecordType, Row, Table, UniqueIndex, Value
 
 if TYPE_CHECKING:
     import dataset
+
+
+_AT_ONCE: Final = 200
+"""Rows that are looked for in one statement."""
 
 
 class SQLiteWriter(SQLiteReader, Writer):
@@ -182,6 +187,21 @@ class SQLiteWriter(SQLiteReader, Writer):
         where = " AND ".join(f"{quoted(column)} = ?" for column in record_type.key)
         with mapped(), self.savepoint(), self._past_the_guard(record_type, keys):
             self._connection.executemany(f"DELETE FROM {quoted(record_type.table)} WHERE {where}", keys)
+
+    def in_the_way(self, record_type: RecordType, unique: UniqueIndex, rows: Sequence[Row]) -> list[tuple[Row, Row]]:
+        names = list(dict.fromkeys([*record_type.key, *unique.columns]))
+        at, width = [record_type.index(name) for name in names], len(record_type.key)
+        given = ", ".join(f"column{place} AS {quoted(name)}" for place, name in enumerate(names, 1))
+        marks = f"({', '.join('?' * len(names))})"
+        pairs: list[tuple[Row, Row]] = []
+        for start in range(0, len(rows), _AT_ONCE):
+            some = rows[start : start + _AT_ONCE]
+            values = ", ".join([marks] * len(some))
+            source, where = in_the_way(quoted(record_type.table), unique, f"SELECT {given} FROM (VALUES {values})")
+            sql = f"SELECT {listed(record_type.key, 'n.')}, {listed(record_type.key, 'r.')} FROM {source} WHERE {where}"
+            found_rows = self._fetch(sql, [row[place] for row in some for place in at])
+            pairs += [(row[:width], row[width:]) for row in found_rows]
+        return pairs
 
     def park(self, record_type: RecordType, columns: Sequence[str], key: Row) -> None:
         table = self._tables[record_type.table.casefold()]
