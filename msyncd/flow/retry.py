@@ -151,7 +151,7 @@ def _apply_again(here: Here, one: Aside, asked: Sequence[Record] = ()) -> str | 
     """Another site's change: checked and applied anew, unless a later change stands. Why not, or None."""
     try:
         reason, told = here.database.with_care(lambda writer: _applied_again(writer, here, one, asked))
-    except NeedsMoreError as error:  # nobody can be asked now: let the database say what is in the way
+    except NeedsMoreError as error:  # nobody can be asked now: what is kept of these goes along
         return _apply_again(here, one, (*asked, *error.records))
     except RowRejected as error:  # at the commit
         return str(error)
@@ -169,14 +169,23 @@ def _applied_again(
         return "a later change of this record stands here; discard this one, or edit the record", []
     origin = here.site if one.detail == OFFERED else one.site
     work: Batchwork = {}
-    add_aside(here, work, [replace(one, site=origin)])  # what was offered is the primary's own again
-    aside.release_ids(writer, [one.id])
+    tried = [one, *_kept_of(writer, here, one.site, asked)]
+    add_aside(here, work, [replace(each, site=origin) for each in tried])  # what was offered is the primary's own again
+    aside.release_ids(writer, [each.id for each in tried])
     outcome, told = take_in(writer, here, work, origin, "", _pushed(writer, here), asked)
     kept = outcome.kept.get((one.record_type, one.key))
-    if kept is None and here.is_primary and origin not in (here.site, PRIMARY):
-        # the site still lists it as refused: it learns from its own row coming back
-        log_rows(writer, here, here.types.types[one.record_type], [one.key], only_site=origin)
+    for each in tried if here.is_primary and origin not in (here.site, PRIMARY) else ():
+        if (each.record_type, each.key) not in outcome.kept:
+            # the site still lists it as refused: it learns from its own row coming back
+            log_rows(writer, here, here.types.types[each.record_type], [each.key], only_site=origin)
     return (kept[1].reason if kept is not None else None), told
+
+
+def _kept_of(writer: Writer, here: Here, site: int, records: Sequence[Record]) -> list[Aside]:
+    """What is kept of records that hold unique values in the way: they may give these up in the same change."""
+    kept = [one for one in aside.quarantined(writer) if one.site == site] if records else []
+    found = [one for one in kept if (one.record_type, one.key) in records and one.detail != OFFERED]
+    return [one for one in found if not _later_change_stands(writer, here, one)]
 
 
 def _later_change_stands(writer: Writer, here: Here, one: Aside) -> bool:
