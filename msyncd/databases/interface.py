@@ -133,7 +133,7 @@ class Reader(ABC):
 
     @abstractmethod
     def existing(self, table: str, columns: Sequence[str], values: Collection[Row]) -> set[Row]:
-        """Which of these value tuples stand in those columns of a table."""
+        """Which of these value tuples stand in those columns of a table, as these compare."""
 
     @abstractmethod
     def holders(

@@ -93,9 +93,11 @@ class PostgreSQLWriter(LedgerWriter):
         return super().lookups()
 
     def existing(self, table: str, columns: Sequence[str], values: Collection[Row]) -> set[Row]:
+        lock = " FOR KEY SHARE OF t"
+        if self._loose(table, columns):
+            return {value for value, _ in self._held_alike(table, columns, values, columns, lock)}
         stand: set[Row] = set()
-        key = self._known.values(table, columns, "t.")
-        for wanted, rows in self._found(table, columns, values, key, " FOR KEY SHARE OF t"):
+        for wanted, rows in self._found(table, columns, values, self._known.values(table, columns, "t."), lock):
             stand |= set(map(wanted.as_asked, rows))
         return stand
 

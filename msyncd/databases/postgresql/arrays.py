@@ -16,7 +16,7 @@ _LEAST, _MOST = -(2**63), 2**63 - 1
 
 def compared_as(column: ColumnEntry) -> str:
     """The type as which values that are looked for are sent: the column's own, without its length."""
-    if column.type.kind in {"e", "c"} or kind_of(column.type) in {"any", "array"}:
+    if column.type.kind in {"e", "c"} or column.type.name == "citext" or kind_of(column.type) in {"any", "array"}:
         return column.declared
     return f"pg_catalog.{_BASE.get(column.type.name, column.type.name)}"
 

@@ -79,6 +79,8 @@ class PostgreSQLReader(LogReader):
         return rows
 
     def existing(self, table: str, columns: Sequence[str], values: Collection[Row]) -> set[Row]:
+        if self._loose(table, columns):
+            return {value for value, _ in self._held_alike(table, columns, values, columns)}
         stand: set[Row] = set()
         for wanted, rows in self._found(table, columns, values, self._known.values(table, columns, "t.")):
             stand |= set(rows) if wanted.same else set(map(wanted.as_asked, rows))
@@ -87,7 +89,7 @@ class PostgreSQLReader(LogReader):
     def holders(
         self, table: str, columns: Sequence[str], values: Collection[Row], key: Sequence[str]
     ) -> list[tuple[Row, Row]]:
-        if any(one.loose or one.type.name == "citext" for one in self._columns(table, columns)):
+        if self._loose(table, columns):
             return self._held_alike(table, columns, values, key)
         width = len(columns)
         select = f"{self._known.values(table, columns, 't.')}, {self._known.values(table, key, 't.')}"
@@ -97,8 +99,12 @@ class PostgreSQLReader(LogReader):
             for row in rows
         ]
 
+    def _loose(self, table: str, columns: Sequence[str]) -> bool:
+        """Whether a column holds alike what is not the same."""
+        return any(one.loose or one.type.name == "citext" for one in self._columns(table, columns))
+
     def _held_alike(
-        self, table: str, columns: Sequence[str], values: Collection[Row], key: Sequence[str]
+        self, table: str, columns: Sequence[str], values: Collection[Row], key: Sequence[str], lock: str = ""
     ) -> list[tuple[Row, Row]]:
         """Where a column holds alike what is not the same: with each key the value that was asked for."""
         entries = self._columns(table, columns)
@@ -108,7 +114,8 @@ class PostgreSQLReader(LogReader):
             wanted = Wanted(entries, some)
             if wanted.count:
                 asked = wanted.asked_for
-                rows = self._fetch(select + wanted.numbered([quoted(one.name) for one in entries], "t."), wanted.arrays)
+                joined = wanted.numbered([quoted(one.name) for one in entries], "t.")
+                rows = self._fetch(f"{select}{joined}{lock}", wanted.arrays)
                 held += [(asked[int(str(row[0])) - 1], row[1:]) for row in rows]
         return held
 

@@ -194,7 +194,9 @@ class SQLiteReader(Reader):
         stand: set[Row] = set()
         for count, some in rows_wanted(values, len(columns)):
             stand |= set(self._fetch(f"SELECT {listed(columns, 't.')} {matching(table, columns, count)}", some))
-        return stand
+        if stand <= set(values):
+            return stand
+        return {value for value, _ in self.holders(table, columns, values, columns)}
 
     def holders(
         self, table: str, columns: Sequence[str], values: Collection[Row], key: Sequence[str]

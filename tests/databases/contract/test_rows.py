@@ -155,6 +155,10 @@ def test_p16_a_unique_value_in_the_way_is_found_as_the_index_compares(
     with stock.database.read() as reader:
         held = reader.holders("unit", code, [("AMOX",), ("para",), ("ibu",)], key)
         assert sorted(held) == [(("AMOX",), ("1",)), (("para",), ("2",))]
+        asked = "aMOX " if database_kind == "mariadb" else "aMOX"  # to which a blank at the end is nothing
+        assert reader.existing("unit", code, {(asked,), ("x",)}) == {(asked,)}
+        with stock.database.write() as writer:
+            assert writer.existing("unit", code, {(asked,), ("x",)}) == {(asked,)}
         both = stock.columns("unit", ["code", "shelf"])
         assert reader.holders("unit", both, [("AMOX", "a"), ("amox", "b")], key) == [(("AMOX", "a"), ("1",))]
 
