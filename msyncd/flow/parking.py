@@ -47,13 +47,20 @@ class Parked:
         needed = [(name, key) for key in dict.fromkeys(it.holder for it in taken) if (name, key) not in asked]
         if needed:
             raise NeedsMoreError(needed)
-        for columns, holder in dict.fromkeys((it.columns, it.holder) for it in taken if it.holder in coming):
+        together: dict[tuple[tuple[str, ...], Row], list[Taken]] = {}
+        for it in taken:
+            if it.holder in coming:
+                together.setdefault((it.columns, it.holder), []).append(it)
+        refer = {column for key in here.types.table_of(name).foreign_keys for column in key.columns}
+        for (columns, holder), takers in together.items():
             own = [column for column in columns if column not in one.record_type.key]  # its key must stay
+            own = [column for column in own if column not in refer] or own  # what refers to nothing is not taken
+            if not own:
+                continue
             # where the table takes no temporary value, the database says of the taker what stands in its way
             with suppress(RowRejected), writer.savepoint():
                 writer.park(one.record_type, own, holder)
-                of_both = [it for it in taken if (it.columns, it.holder) == (columns, holder)]
-                self.takers.setdefault((name, holder), []).extend(of_both)
+                self.takers.setdefault((name, holder), []).extend(takers)
 
     def check(self, work: Batchwork) -> None:
         """Raise StillParkedError if a parked record's own change was taken out of the work."""
@@ -77,7 +84,11 @@ def keep_takers(
     The attempt that parked them is undone. `every` keeps aside whatever takes a value of another.
     """
     causes: dict[Record, str] = {}
-    while standing := [one for one in parked.takers if one not in causes and (every or one not in _records(work))]:
+    while True:
+        coming = set[Record]() if every else _records(work)
+        standing = [one for one in parked.takers if one not in causes and one not in coming]
+        if not standing:
+            return
         for holder in standing:
             _keep_from(here, work, outcome, parked, holder, causes)
         take_out(work, outcome.kept)
