@@ -90,81 +90,96 @@ def read_outgoing(
     """
     interest = interest_of(here, peer) if here.is_primary else None
     ahead = Ahead() if ahead is None else ahead
+    look = _Look(reader, here, peer, limit, interest, stopped, ahead, filling)
     place, entries = after, ahead.entries(limit)
     while True:
-        out, window = _read_one(reader, here, peer, place, entries, limit, interest, stopped, include, ahead, filling)
+        out, window = look.read(place, entries, include)
         while out.size > MOST_BYTES and window.entries > 1:
             entries = window.entries // 2
-            out, window = _read_one(
-                reader, here, peer, place, entries, limit, interest, stopped, include, ahead, filling
-            )
+            out, window = look.read(place, entries, include)
         ahead.went(window)
         if len(out) or not out.more or out.left_out or out.failed:
             return replace(out, after=after)
         place, entries, include = out.upto, min(2 * entries, MOST_ENTRIES), ()
 
 
-def _read_one(
-    reader: Reader,
-    here: Here,
-    peer: Site,
-    after: Cursor,
-    entries: int,
-    limit: int,
-    interest: Interest | None,
-    stopped: Mapping[str, str],
-    include: Sequence[tuple[str, Row]],
-    ahead: Ahead,
-    filling: Sequence[Fill],
-) -> tuple[Outgoing, Window]:
-    window = read_window(reader, here.types, after, entries, limit, interest, ahead)
-    _take_in(reader, here, peer.sync_id, window, include)
-    types: list[TypeChanges] = []
-    left_out: list[LeftOut] = []
-    failed: list[tuple[Changes, Failed]] = []
-    if here.is_primary and here.plugins.implemented("touched"):
-        failed += take_touched(reader, here, peer, window)
-    stores: set[str] = set()
-    holds: dict[str, tuple[Row, ...]] = {}
-    came: dict[str, list[Row]] = {}
-    left: dict[str, list[Row]] = {}
-    size = 0
-    for name in here.types.order:
-        folded = window.folded.get(name)
-        if folded is None or not folded.records:
-            continue
-        if name in stopped:
-            left_out.append(LeftOut(name, len(folded.records), "schema"))
-            continue
+@dataclass(slots=True)
+class _Found:
+    """What a stretch of the log has for the peer, as it is put together type by type; fields as in Outgoing."""
+
+    types: list[TypeChanges] = field(default_factory=list)
+    stores: set[str] = field(default_factory=set)
+    left_out: list[LeftOut] = field(default_factory=list)
+    failed: list[tuple[Changes, Failed]] = field(default_factory=list)
+    holds: dict[str, tuple[Row, ...]] = field(default_factory=dict)
+    came: dict[str, list[Row]] = field(default_factory=dict)
+    left: dict[str, list[Row]] = field(default_factory=dict)
+    size: int = 0
+
+    def outgoing(self, after: Cursor, window: Window) -> Outgoing:
+        return Outgoing(
+            after,
+            window.upto,
+            window.more,
+            tuple(self.types),
+            frozenset(self.stores),
+            tuple(self.left_out),
+            tuple(self.failed),
+            self.holds,
+            window.entries,
+            self.size,
+            self.came,
+            self.left,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What stays the same while one batch is looked for, stretch by stretch."""
+
+    reader: Reader
+    here: Here
+    peer: Site
+    limit: int
+    interest: Interest | None
+    stopped: Mapping[str, str]
+    ahead: Ahead
+    filling: Sequence[Fill]
+
+    def read(self, after: Cursor, entries: int, include: Sequence[tuple[str, Row]]) -> tuple[Outgoing, Window]:
+        """What a stretch of about so many entries has for the peer."""
+        reader, here, found = self.reader, self.here, _Found()
+        window = read_window(reader, here.types, after, entries, self.limit, self.interest, self.ahead)
+        _take_in(reader, here, self.peer.sync_id, window, include)
+        if here.is_primary and here.plugins.implemented("touched"):
+            found.failed += take_touched(reader, here, self.peer, window)
+        for name in here.types.order:
+            folded = window.folded.get(name)
+            if folded is None or not folded.records:
+                continue
+            if name in self.stopped:
+                found.left_out.append(LeftOut(name, len(folded.records), "schema"))
+            else:
+                self._add(found, window, name, folded)
+        return found.outgoing(after, window), window
+
+    def _add(self, found: _Found, window: Window, name: str, folded: Folded) -> None:
+        """Draft what goes of one record type; headers that go whole put their lines into the window."""
+        reader, here, peer = self.reader, self.here, self.peer
         drafted = draft(reader, here, peer, here.types.types[name], folded)
-        left_out += _filter(here, peer, drafted)
+        found.left_out += _filter(here, peer, drafted)
         drafted.writes, fits, too_large = fitting(drafted.writes)
-        size += fits
-        failed += [*drafted.failed, *too_large]
-        if filling:
-            _take_whole(reader, here, peer.sync_id, window, drafted, filling)
+        found.size += fits
+        found.failed += [*drafted.failed, *too_large]
+        if self.filling:
+            _take_whole(reader, here, peer.sync_id, window, drafted, self.filling)
         if here.plugins.routed_by_plugins and here.is_primary:
-            came[name] = _take_lines_along(reader, here, peer.sync_id, window, drafted)
-            left[name] = drafted.leaves if here.types.children[name] else []
-            holds[name] = tuple(drafted.writes.keys)
+            found.came[name] = _take_lines_along(reader, here, peer.sync_id, window, drafted)
+            found.left[name] = drafted.leaves if here.types.children[name] else []
+            found.holds[name] = tuple(drafted.writes.keys)
         if len(drafted.writes) or len(drafted.deletes) or drafted.leaves:
-            types.append(_spoken(reader, here, drafted))
-            stores.update(store for store in drafted.writes.stores if store is not None)
-    out = Outgoing(
-        after,
-        window.upto,
-        window.more,
-        tuple(types),
-        frozenset(stores),
-        tuple(left_out),
-        tuple(failed),
-        holds,
-        window.entries,
-        size,
-        came,
-        left,
-    )
-    return out, window
+            found.types.append(_spoken(reader, here, drafted))
+            found.stores.update(store for store in drafted.writes.stores if store is not None)
 
 
 def _take_in(reader: Reader, here: Here, peer: int, window: Window, include: Iterable[tuple[str, Row]]) -> None:
